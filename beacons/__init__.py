@@ -1,0 +1,1 @@
+"""Sensing: iBeacon frames and identities, ranging, places. Knows nothing of the service."""

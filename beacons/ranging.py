@@ -1,0 +1,83 @@
+"""How near is a beacon, judged from noisy signal strengths? Windows of samples, path loss, proximity."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from statistics import median
+
+WINDOW_MS = 10_000
+MIN_SAMPLES = 3
+WEAKEST_DBM = -110
+IMMEDIATE_M = 0.5
+NEAR_M = 3.0
+
+
+class Proximity(StrEnum):
+    """How near a beacon is."""
+
+    IMMEDIATE = "immediate"
+    NEAR = "near"
+    FAR = "far"
+
+    def within(self, wanted: "Proximity") -> bool:
+        """Whether this is at least as near as `wanted`: immediate is also near, and near is also far."""
+        nearest_first = tuple(Proximity)
+        return nearest_first.index(self) <= nearest_first.index(wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Ten seconds with enough samples to be believed: `rssi_dbm` is the median of `n` valid ones."""
+
+    start_ms: int
+    first_ms: int
+    last_ms: int
+    rssi_dbm: float
+    n: int
+
+
+def valid_rssi(rssi_dbm: int) -> bool:
+    """Whether a reading is one: phones report 0 or more for "could not measure"; below −110 dBm is noise."""
+    return WEAKEST_DBM <= rssi_dbm < 0
+
+
+def window_start(at_ms: int) -> int:
+    """Start of the tumbling window that holds an instant (epoch milliseconds)."""
+    return at_ms - at_ms % WINDOW_MS
+
+
+def accepted_windows(samples: Iterable[tuple[int, int]]) -> list[Window]:
+    """The windows of (at_ms, rssi_dbm) samples that hold at least three valid ones, oldest first.
+
+    Windows tumble on whole ten seconds of the epoch, so the result does not depend on the order of samples.
+    """
+    by_start: dict[int, list[tuple[int, int]]] = {}
+    for at_ms, rssi_dbm in samples:
+        if valid_rssi(rssi_dbm):
+            by_start.setdefault(window_start(at_ms), []).append((at_ms, rssi_dbm))
+    return [
+        Window(
+            start_ms=start_ms,
+            first_ms=min(at_ms for at_ms, _ in held),
+            last_ms=max(at_ms for at_ms, _ in held),
+            rssi_dbm=float(median(rssi_dbm for _, rssi_dbm in held)),
+            n=len(held),
+        )
+        for start_ms, held in sorted(by_start.items())
+        if len(held) >= MIN_SAMPLES
+    ]
+
+
+def distance_m(rssi_dbm: float, measured_power_dbm: float, *, exponent: float = 2.5) -> float:
+    """Distance in metres by log-distance path loss: 10^((power at 1 m − RSSI) / (10 · exponent)).
+
+    The exponent is 2 in free space and 3 to 4 indoors; 5 dB of noise at 2.5 is a factor of 1.58.
+    """
+    return float(10 ** ((measured_power_dbm - rssi_dbm) / (10 * exponent)))
+
+
+def proximity(distance_m: float) -> Proximity:
+    """Immediate below 0.5 m, near below 3 m, else far: at 5 dB of noise a finer scale would be pretence."""
+    if distance_m < IMMEDIATE_M:
+        return Proximity.IMMEDIATE
+    return Proximity.NEAR if distance_m < NEAR_M else Proximity.FAR

@@ -1,0 +1,1 @@
+"""The in-store simulator: radio model, walking shoppers, and phones that delay, repeat and drift."""

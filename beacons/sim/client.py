@@ -1,0 +1,96 @@
+"""How do simulated phones and tills speak to the service? Over HTTP only, as any app would."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+
+_MAY_RETRY = frozenset({429, 500, 502, 503, 504})
+
+
+class ServiceRefused(Exception):
+    """An answer that no phone or till can use; the message names the request and the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A registered phone: its id and the token that it sends from now on."""
+
+    device_id: str
+    token: str
+
+
+class Api:
+    """The routes that phones and tills use. `till_keys` holds one key per store id; requests are counted."""
+
+    def __init__(self, client: httpx2.Client, *, sdk_key: str, till_keys: Mapping[str, str]) -> None:
+        self._client = client
+        self._sdk_key = sdk_key
+        self._till_keys = till_keys
+        self.requests = 0
+
+    def register(self) -> Registration:
+        """Register a new installation of the app."""
+        answer = self._call("POST", "/v1/devices", self._sdk_key, json={})
+        return Registration(answer["device_id"], answer["device_token"])
+
+    def describe(self, token: str, facts: Mapping[str, Any]) -> None:
+        """Tell push token, platform, language and time zone."""
+        self._call("PATCH", "/v1/devices/me", token, json=facts)
+
+    def consent(self, token: str, consents: list[dict[str, Any]]) -> None:
+        """Record what the shopper agreed to."""
+        self._call("PUT", "/v1/devices/me/consents", token, json={"consents": consents})
+
+    def regions(self, token: str, *, latitude: float, longitude: float, platform: str) -> frozenset[str]:
+        """Return the ids of the regions to watch around a position."""
+        where = f"?latitude={latitude:.6f}&longitude={longitude:.6f}&platform={platform}"
+        answer = self._call("GET", f"/v1/regions{where}", token)
+        return frozenset(region["id"] for region in answer["regions"])
+
+    def sightings(self, token: str, body: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Send a batch; None means that the phone keeps it and tries again later."""
+        answer: Mapping[str, Any] | None = self._call("POST", "/v1/sightings", token, json=body, patient=True)
+        return answer
+
+    def offers(self, token: str) -> list[dict[str, Any]]:
+        """Read the shopper's wallet."""
+        answer: list[dict[str, Any]] = self._call("GET", "/v1/offers", token)["offers"]
+        return answer
+
+    def redeem(self, store_id: str, *, code: str, basket_id: str, amount: str, currency: str) -> bool:
+        """Redeem a coupon at the till of a store; False where the till says that it cannot be used."""
+        body = {
+            "code": code,
+            "store_id": store_id,
+            "basket_id": basket_id,
+            "amount": amount,
+            "currency": currency,
+        }
+        headers = {"Idempotency-Key": basket_id}
+        answer = self._send("POST", "/v1/redemptions", self._till_keys[store_id], json=body, headers=headers)
+        if answer.status_code in (404, 409, 410, 422):
+            return False
+        self._expect_success(answer)
+        return True
+
+    def _call(self, method: str, path: str, key: str, *, json: Any = None, patient: bool = False) -> Any:
+        answer = self._send(method, path, key, json=json)
+        if patient and answer.status_code in _MAY_RETRY:
+            return None
+        self._expect_success(answer)
+        return answer.json() if answer.content else {}
+
+    def _send(
+        self, method: str, path: str, key: str, *, json: Any = None, headers: Mapping[str, str] | None = None
+    ) -> httpx2.Response:
+        self.requests += 1
+        bearer = {"Authorization": f"Bearer {key}", **(headers or {})}
+        return self._client.request(method, path, json=json, headers=bearer)
+
+    @staticmethod
+    def _expect_success(answer: httpx2.Response) -> None:
+        if not answer.is_success:
+            request = f"{answer.request.method} {answer.request.url.path}"
+            raise ServiceRefused(f"{request}: {answer.status_code} {answer.text[:500]}")

@@ -1,0 +1,169 @@
+"""What becomes of an occasion? `send`, `ghost` or `suppressed`, with the trace of every rule that was asked.
+
+The same function serves live traffic, previews and backtests: it knows the facts that it is given, no more.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from campaigns import arbitration, eligibility, holdout, sendlaw
+from campaigns.eligibility import CHECKS, Case
+from campaigns.facts import Candidate, Check, Decision, Outcome, Policy, ShopperFacts
+from campaigns.model import Channel
+from campaigns.texts import choose_language
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    outcome: Outcome
+    trace: tuple[Check, ...]
+    arms: Mapping[str, str] = field(default_factory=dict)
+
+
+def decide(
+    candidates: Sequence[Candidate], shopper: ShopperFacts, *, now: datetime, policy: Policy
+) -> tuple[Decision, ...]:
+    """One decision per candidate of one shopper at one instant, in the order given.
+
+    Each candidate meets the checks in order and stops at the first that fails; one of those left wins; the
+    holdout comes last, so that a ghost is exactly what would have been a send. `arms` are those that ruled a
+    send or ghost, recorded ones included: the first record of a shopper's arm stays.
+    Raises ValueError for a candidate of another shopper.
+    """
+    cases = [_case(candidate, shopper, now=now, policy=policy) for candidate in candidates]
+    traces = [_asked(case) for case in cases]
+    left = [index for index, trace in enumerate(traces) if trace[-1].passed]
+    best = left[arbitration.winner([candidates[index] for index in left])] if left else None
+    verdicts = []
+    for index, (case, trace) in enumerate(zip(cases, traces, strict=True)):
+        if best is None or not trace[-1].passed:
+            verdicts.append(_Verdict(Outcome.SUPPRESSED, trace))
+        elif index != best:
+            lost = arbitration.verdict(case.candidate, lost_to=candidates[best])
+            verdicts.append(_Verdict(Outcome.SUPPRESSED, (*trace, lost)))
+        else:
+            won = arbitration.verdict(case.candidate, lost_to=None)
+            verdicts.append(_hold_out(case, (*trace, won)))
+    return tuple(_decision(case, verdict) for case, verdict in zip(cases, verdicts, strict=True))
+
+
+def recheck(
+    candidate: Candidate,
+    shopper: ShopperFacts,
+    *,
+    now: datetime,
+    policy: Policy,
+    valid_until: datetime,
+    channel: Channel,
+) -> Check | None:
+    """The second look at a message just before it leaves on `channel`: the first check that fails, or None.
+
+    Asks validity, consent, channel, pressure and send law; `shopper.past` must not hold the message itself.
+    """
+    if now >= valid_until:
+        return Check("valid", False, _instant_text(now), _instant_text(valid_until))
+    narrowed = replace(candidate, offer=replace(candidate.offer, channels=(channel,)))
+    case = _case(narrowed, shopper, now=now, policy=policy)
+    rules = (eligibility.consent, eligibility.channel, eligibility.pressure, eligibility.send_law)
+    return next((check for check in (rule(case) for rule in rules) if not check.passed), None)
+
+
+def deferred_until(
+    candidate: Candidate, shopper: ShopperFacts, *, now: datetime, policy: Policy
+) -> datetime | None:
+    """When to decide a scheduled send that the law does not let go now: its next opening, if valid then.
+
+    None means decide now: the law allows it, or it would be too late at the opening, or it is not scheduled.
+    """
+    if not candidate.occasion.scheduled:
+        return None
+    place = eligibility.place_of(candidate, shopper)
+    opening = sendlaw.next_opening(
+        policy.default_law, now, tz=place.tz, country=place.country, subdivision=place.subdivision
+    )
+    still_valid = opening <= candidate.occasion.at + candidate.offer.valid_for
+    return opening if opening > now and still_valid else None
+
+
+def _case(candidate: Candidate, shopper: ShopperFacts, *, now: datetime, policy: Policy) -> Case:
+    if candidate.occasion.shopper_id != shopper.shopper_id:
+        raise ValueError(
+            f"occasion {candidate.occasion.key} is of shopper {candidate.occasion.shopper_id}, "
+            f"but the facts are of {shopper.shopper_id}: decide for one shopper at a time"
+        )
+    return Case(candidate, shopper, now=now, policy=policy)
+
+
+def _asked(case: Case) -> tuple[Check, ...]:
+    """The checks up to and including the first that fails."""
+    trace = []
+    for rule in CHECKS:
+        trace.append(rule(case))
+        if not trace[-1].passed:
+            break
+    return tuple(trace)
+
+
+def _hold_out(case: Case, trace: tuple[Check, ...]) -> _Verdict:
+    """Send or ghost: the universal holdout first, then the campaign's; a recorded arm wins over the hash.
+
+    Who is held out universally gets no arm of the campaign, so that she does not count in its comparison.
+    """
+    candidate, policy = case.candidate, case.policy
+    experiments = [
+        ("universal_holdout", holdout.UNIVERSAL, policy.universal_salt, policy.universal_holdout),
+        ("holdout", candidate.campaign.id, candidate.salt, candidate.campaign.holdout),
+    ]
+    if policy.universal_holdout == 0 and holdout.UNIVERSAL not in case.shopper.arms:
+        # Recording an arm while the universal holdout is off would exempt the shopper once it is on.
+        del experiments[0]
+    arms: dict[str, str] = {}
+    for name, experiment, salt, share in experiments:
+        check, arms[experiment] = _arm(case, name, experiment=experiment, salt=salt, share=share)
+        trace = (*trace, check)
+        if not check.passed:
+            return _Verdict(Outcome.GHOST, trace, arms)
+    return _Verdict(Outcome.SEND, trace, arms)
+
+
+def _arm(case: Case, name: str, *, experiment: str, salt: str, share: float) -> tuple[Check, str]:
+    shopper_id = case.shopper.shopper_id
+    recorded = case.shopper.arms.get(experiment)
+    if recorded is not None:
+        return Check(name, recorded != holdout.CONTROL, recorded, "recorded earlier"), recorded
+    arm = holdout.arm(salt, experiment, shopper_id=shopper_id, share=share)
+    bucket = holdout.bucket(salt, experiment, shopper_id=shopper_id)
+    return Check(name, arm != holdout.CONTROL, bucket, holdout.threshold(share)), arm
+
+
+def _decision(case: Case, verdict: _Verdict) -> Decision:
+    last = verdict.trace[-1]
+    picked = eligibility.pick_channel(case)
+    return Decision(
+        candidate=case.candidate,
+        outcome=verdict.outcome,
+        reason=last.name if verdict.outcome is Outcome.SUPPRESSED else None,
+        channel=picked,
+        language=_language(case, picked),
+        trace=verdict.trace,
+        arms=verdict.arms,
+        decided_at=case.now,
+        valid_until=_valid_until(case),
+    )
+
+
+def _language(case: Case, channel: Channel | None) -> str | None:
+    """The language of the message, None where the offer has no text for any channel of the shopper."""
+    texts = case.candidate.offer.message.get(channel) if channel else None
+    return choose_language(texts, case.shopper.language) if texts else None
+
+
+def _valid_until(case: Case) -> datetime:
+    offer, store = case.candidate.offer, case.candidate.store
+    until = case.now + offer.valid_for
+    return min(until, store.closes_at) if offer.when.open and store.closes_at is not None else until
+
+
+def _instant_text(instant: datetime) -> str:
+    return instant.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,212 @@
+"""Why did a shopper get a message, or none? A decision's trace in plain English for people who do not code.
+
+Works on `Check` values and on the mappings that they become in JSON.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from campaigns.facts import Check, Decision
+
+Record = Mapping[str, object]
+"""A decision as stored: `outcome`, `channel` and `trace`, a list of `{name, passed, value, limit}`."""
+
+_OUTCOMES = {
+    "send": "A message was sent by {channel}.",
+    "ghost": "No message was sent: the shopper is held out, to measure what messages change. "
+    "Without that it would have gone out by {channel}.",
+    "suppressed": "No message was sent.",
+}
+_SPANS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
+_UNIT_NAMES = {"d": "day", "h": "hour", "m": "minute", "s": "second"}
+
+
+def explain(record: Decision | Record) -> list[str]:
+    """What was decided, then one sentence per rule that was asked, in order."""
+    outcome, channel, trace = _parts(record)
+    summary = _OUTCOMES[outcome].format(channel=channel)
+    return [summary, *(sentence(check) for check in trace)]
+
+
+def sentence(check: Check | Record) -> str:
+    """One rule's verdict with the value that it saw and the limit; a rule unknown here gets general words."""
+    seen = check if isinstance(check, Check) else _check(check)
+    told = _SENTENCES.get(seen.name)
+    if told is not None:
+        return told(seen)
+    return f"{seen.name}: {'passed' if seen.passed else 'failed'}; saw {seen.value}, limit {seen.limit}."
+
+
+def _offer_active(check: Check) -> str:
+    if check.value == "paused":
+        return "The campaign was paused."
+    verb = "runs" if check.passed else "runs only"
+    return f"It was {check.value}; the offer {verb} {check.limit}."
+
+
+def _fresh(check: Check) -> str:
+    age = _span(max(_number(check.value), 0))
+    verdict = "" if check.passed else ", so it came too late"
+    return f"The occasion was {age} old; the limit is {_span(_number(check.limit))}{verdict}."
+
+
+def _store_open(check: Check) -> str:
+    seen = {
+        "unknown": "The store's opening hours are not known",
+        "closed": "The store was closed",
+        "open": "The store was open",
+    }.get(str(check.value), "")
+    if not seen:
+        seen = f"The store was open for another {_span(_number(check.value))}"
+    if check.limit is None:
+        return f"{seen}; the offer does not ask."
+    needed = f" for at least another {_span(_number(check.limit))}" if check.limit else ""
+    return f"{seen}; the offer asks for an open store{needed}."
+
+
+def _consent(check: Check) -> str:
+    return f"The shopper's consents in force: {check.value}; the offer needs {check.limit}."
+
+
+def _channel(check: Check) -> str:
+    if check.passed:
+        return f"The shopper can be reached by {check.value}; the offer names {check.limit}."
+    return f"The shopper cannot be reached by any channel that she agreed to; the offer names {check.limit}."
+
+
+def _not_inside(check: Check) -> str:
+    seen = {
+        "inside": "The shopper was inside the store",
+        "outside": "The shopper was not inside the store and had not just left it",
+    }.get(str(check.value), "")
+    if not seen:
+        seen = f"The shopper had left the store {_span(_number(check.value))} before"
+    if check.limit is None:
+        return f"{seen}; for this kind of offer it makes no difference."
+    needed = _span(_number(check.limit))
+    return f"{seen}; the offer is for shoppers who are outside and have been for at least {needed}."
+
+
+def _per_shopper(check: Check) -> str:
+    if check.limit is None:
+        return f"The shopper had had this offer {_times(check.value)} before; it sets no limit per shopper."
+    return f"The shopper had had this offer {_times(check.value)} {_last(check.limit)}; {_rate(check.limit)}."
+
+
+def _pressure(check: Check) -> str:
+    messages = f"{check.value} message{'' if check.value == 1 else 's'}"
+    if check.limit is None:
+        return f"The shopper had {messages} before; there is no limit across campaigns."
+    return f"The shopper had {messages} {_last(check.limit)}; {_rate(check.limit)}."
+
+
+def _send_law(check: Check) -> str:
+    verdict = "allowed" if check.passed else "not allowed"
+    return f"Where the shopper is it was {check.value}; a message is {verdict} then ({check.limit})."
+
+
+def _arbitration(check: Check) -> str:
+    if check.passed:
+        return f"It was the best offer of that moment: {check.value}."
+    return f"Another offer came first: {check.limit} before {check.value}."
+
+
+def _universal_holdout(check: Check) -> str:
+    return _held_out(check, "Holdout across all campaigns")
+
+
+def _holdout(check: Check) -> str:
+    return _held_out(check, "Holdout of this campaign")
+
+
+def _held_out(check: Check, scope: str) -> str:
+    verdict = "is not held out" if check.passed else "is held out"
+    if check.limit == "recorded earlier":
+        return (
+            f"{scope}: the shopper {verdict}; the group recorded at the first decision stays ({check.value})."
+        )
+    drawn = f"her number is {check.value} of 0 to 9999, and those below {check.limit} are held out"
+    return f"{scope}: the shopper {verdict}; {drawn}."
+
+
+def _valid(check: Check) -> str:
+    return f"It was {check.value}; the message was valid until {check.limit}."
+
+
+_SENTENCES: Mapping[str, Callable[[Check], str]] = {
+    "offer_active": _offer_active,
+    "fresh": _fresh,
+    "store_open": _store_open,
+    "consent": _consent,
+    "channel": _channel,
+    "not_inside": _not_inside,
+    "per_shopper": _per_shopper,
+    "pressure": _pressure,
+    "send_law": _send_law,
+    "arbitration": _arbitration,
+    "universal_holdout": _universal_holdout,
+    "holdout": _holdout,
+    "valid": _valid,
+}
+
+
+def _parts(record: Decision | Record) -> tuple[str, str, Sequence[Check | Record]]:
+    if isinstance(record, Decision):
+        return record.outcome.value, str(record.channel), record.trace
+    trace = record["trace"]
+    if not isinstance(trace, Sequence):
+        raise ValueError("a decision's trace is a list of checks")
+    return str(record["outcome"]), str(record.get("channel")), trace
+
+
+def _check(record: Record) -> Check:
+    return Check(
+        str(record["name"]),
+        bool(record["passed"]),
+        value=_plain(record.get("value")),
+        limit=_plain(record.get("limit")),
+    )
+
+
+def _plain(value: object) -> str | int | float | bool | None:
+    return value if isinstance(value, str | int | float) or value is None else str(value)
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+def _span(seconds: float) -> str:
+    """A duration in its two largest units, e.g. `4 minutes 32 seconds`; days only from two on."""
+    left, parts = round(seconds), []
+    for size, name in _SPANS:
+        if left >= size and not (name == "day" and left < 2 * size):
+            count, left = divmod(left, size)
+            parts.append(_counted(str(count), name))
+    return " ".join(parts[:2]) or "0 seconds"
+
+
+def _counted(number: str, name: str) -> str:
+    return f"{number} {name}{'' if number == '1' else 's'}"
+
+
+def _times(count: object) -> str:
+    return _counted(str(count), "time")
+
+
+def _last(rate: object) -> str:
+    _, length, unit = _rate_parts(rate)
+    return "in the last 24 hours" if (length, unit) == ("1", "d") else f"in the last {_window(length, unit)}"
+
+
+def _rate(rate: object) -> str:
+    count, length, unit = _rate_parts(rate)
+    return f"the limit is {count} per {_window(length, unit)}"
+
+
+def _rate_parts(rate: object) -> tuple[str, str, str]:
+    count, _, window = str(rate).partition(" per ")
+    return count, window[:-1], window[-1:]
+
+
+def _window(length: str, unit: str) -> str:
+    return _counted(length, _UNIT_NAMES.get(unit, unit))

@@ -1,0 +1,1 @@
+"""m2s serves: sightings in, visits, decisions and messages out."""

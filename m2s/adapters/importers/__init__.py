@@ -1,0 +1,1 @@
+"""How stores come in: GeoJSON, OpenStreetMap, CSV."""

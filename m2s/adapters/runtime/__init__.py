@@ -1,0 +1,1 @@
+"""Clock, identifiers, heartbeat, metrics and logs of the running process."""

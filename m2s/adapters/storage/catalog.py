@@ -1,0 +1,70 @@
+"""Where are stores, campaigns and the catalog's version kept?"""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from m2s.adapters.storage.statements import columns, insert, upsert, values
+from m2s.adapters.storage.tables import campaign_versions, campaigns, meta, stores
+from m2s.app.rows import CampaignRow
+from m2s.core.base.errors import NotFound
+
+_VERSION = "catalog_version"
+
+
+class SqlCatalog:
+    """Stores, campaigns and the catalog's version."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def version(self) -> int:
+        """The catalog's version; 0 when nothing was ever published."""
+        return int(self.setting(_VERSION) or 0)
+
+    def raise_version(self) -> int:
+        """Adds one to the catalog's version and returns it."""
+        raised = self.version() + 1
+        self.keep_setting(_VERSION, str(raised))
+        return raised
+
+    def setting(self, key: str) -> str | None:
+        """A value kept with the database."""
+        return self._connection.scalar(sa.select(meta.c.value).where(meta.c.key == key))
+
+    def keep_setting(self, key: str, value: str) -> None:
+        """Keeps a value with the database, in place of an earlier one."""
+        upsert(self._connection, meta, values={"key": key, "value": value})
+
+    def store_features(self) -> list[str]:
+        """Every store as the JSON text of its GeoJSON feature, sorted by id."""
+        return list(self._connection.scalars(sa.select(stores.c.feature).order_by(stores.c.id)))
+
+    def put_store(self, store_id: str, feature: str, *, at: datetime) -> None:
+        """Adds or replaces a store."""
+        upsert(self._connection, stores, values={"id": store_id, "feature": feature, "updated_at": at})
+
+    def campaigns(self) -> list[CampaignRow]:
+        """Every campaign ever applied, sorted by id."""
+        query = sa.select(*columns(campaigns, CampaignRow)).order_by(campaigns.c.id)
+        return [CampaignRow(*row) for row in self._connection.execute(query)]
+
+    def put_campaign(self, row: CampaignRow) -> None:
+        """Adds or replaces a campaign; a version once kept stays as it was first applied."""
+        upsert(self._connection, campaigns, values=values(row))
+        kept = insert(self._connection, campaign_versions).on_conflict_do_nothing()
+        self._connection.execute(
+            kept,
+            {
+                "campaign_id": row.id,
+                "version": row.version,
+                "yaml": row.yaml,
+                "applied_at": row.applied_at,
+            },
+        )
+
+    def set_campaign_state(self, campaign_id: str, state: str) -> None:
+        """Sets `active`, `paused` or `stopped`; raises NotFound when there is no such campaign."""
+        change = sa.update(campaigns).where(campaigns.c.id == campaign_id).values(state=state)
+        if not self._connection.execute(change).rowcount:
+            raise NotFound(f"there is no campaign {campaign_id!r}")

@@ -1,0 +1,142 @@
+"""What was decided, in which arm is who, and which scheduled sends are planned?"""
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from campaigns.facts import PastOffer
+from m2s.adapters.storage.statements import batches, columns, insert, values
+from m2s.adapters.storage.tables import assignments, decisions, occurrences
+from m2s.app.rows import DecisionRow
+
+
+class SqlDecisions:
+    """Decisions, assignments and occurrences of scheduled sends."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def add(self, rows: Sequence[DecisionRow]) -> None:
+        """Appends decisions; an occasion that is decided already is an IntegrityError."""
+        if rows:
+            kept = [values(row) | {"trace": _trace_text(row.trace)} for row in rows]
+            self._connection.execute(sa.insert(decisions), kept)
+
+    def known_occasions(self, keys: Sequence[tuple[str, str, str]]) -> set[tuple[str, str, str]]:
+        """Which (campaign_id, offer_id, occasion_key) are decided already."""
+        by_offer: dict[tuple[str, str], list[str]] = {}
+        for campaign_id, offer_id, occasion_key in keys:
+            by_offer.setdefault((campaign_id, offer_id), []).append(occasion_key)
+        found: set[tuple[str, str, str]] = set()
+        for (campaign_id, offer_id), occasion_keys in by_offer.items():
+            for some in batches(occasion_keys):
+                query = sa.select(decisions.c.occasion_key).where(
+                    decisions.c.campaign_id == campaign_id,
+                    decisions.c.offer_id == offer_id,
+                    decisions.c.occasion_key.in_(some),
+                )
+                found |= {(campaign_id, offer_id, key) for key in self._connection.scalars(query)}
+        return found
+
+    def past(self, shopper_ids: Iterable[str], since: datetime) -> dict[str, list[PastOffer]]:
+        """Sends and ghosts per shopper decided since, oldest first."""
+        found: dict[str, list[PastOffer]] = {}
+        for some in batches(shopper_ids):
+            query = (
+                sa.select(
+                    decisions.c.shopper_id,
+                    decisions.c.decided_at,
+                    decisions.c.campaign_id,
+                    decisions.c.offer_id,
+                )
+                .where(
+                    decisions.c.shopper_id.in_(some),
+                    decisions.c.decided_at >= since,
+                    decisions.c.outcome.in_(("send", "ghost")),
+                )
+                .order_by(decisions.c.decided_at, decisions.c.id)
+            )
+            for shopper_id, *offer in self._connection.execute(query):
+                found.setdefault(shopper_id, []).append(PastOffer(*offer))
+        return found
+
+    def arms(self, shopper_ids: Iterable[str]) -> dict[str, dict[str, str]]:
+        """Recorded arms per shopper, by experiment."""
+        found: dict[str, dict[str, str]] = {}
+        for some in batches(shopper_ids):
+            query = sa.select(assignments.c.shopper_id, assignments.c.experiment, assignments.c.arm).where(
+                assignments.c.shopper_id.in_(some)
+            )
+            for shopper_id, experiment, arm in self._connection.execute(query):
+                found.setdefault(shopper_id, {})[experiment] = arm
+        return found
+
+    def record_arms(self, rows: Sequence[tuple[str, str, str]], *, at: datetime) -> None:
+        """Keeps (experiment, shopper_id, arm) where none is kept yet."""
+        if not rows:
+            return
+        kept = insert(self._connection, assignments).on_conflict_do_nothing()
+        self._connection.execute(
+            kept,
+            [
+                {"experiment": experiment, "shopper_id": shopper_id, "arm": arm, "at": at}
+                for experiment, shopper_id, arm in rows
+            ],
+        )
+
+    def claim_occurrence(
+        self, campaign_id: str, offer_id: str, *, store_id: str, key: str, due: datetime, at: datetime
+    ) -> bool:
+        """True for the first to claim this scheduled send."""
+        claim = insert(self._connection, occurrences).on_conflict_do_nothing()
+        row = {
+            "campaign_id": campaign_id,
+            "offer_id": offer_id,
+            "store_id": store_id,
+            "key": key,
+            "due": due,
+            "planned_at": at,
+        }
+        return self._connection.execute(claim, row).rowcount == 1
+
+    def get(self, decision_id: str) -> DecisionRow | None:
+        """One decision."""
+        query = sa.select(*columns(decisions, DecisionRow)).where(decisions.c.id == decision_id)
+        row = self._connection.execute(query).one_or_none()
+        return None if row is None else decision_row(row)
+
+    def find(
+        self,
+        *,
+        shopper_id: str | None,
+        device_id: str | None,
+        offer_id: str | None,
+        since: datetime | None,
+        until: datetime | None,
+        limit: int,
+    ) -> list[DecisionRow]:
+        """Decisions made since ≤ instant < until, newest first; what is None does not filter."""
+        wanted = {"shopper_id": shopper_id, "device_id": device_id, "offer_id": offer_id}
+        query = sa.select(*columns(decisions, DecisionRow))
+        query = query.where(
+            *(decisions.c[name] == value for name, value in wanted.items() if value is not None)
+        )
+        if since is not None:
+            query = query.where(decisions.c.decided_at >= since)
+        if until is not None:
+            query = query.where(decisions.c.decided_at < until)
+        query = query.order_by(decisions.c.decided_at.desc(), decisions.c.id.desc()).limit(limit)
+        return [decision_row(row) for row in self._connection.execute(query)]
+
+
+def decision_row(row: Any) -> DecisionRow:
+    """A decision read from its table's columns."""
+    kept = dict(row._mapping)
+    return DecisionRow(**kept | {"trace": json.loads(kept["trace"])})
+
+
+def _trace_text(trace: Sequence[Any]) -> str:
+    return json.dumps([dict(check) for check in trace], ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,134 @@
+"""Which phones are there, whose are they, and what did their owners agree to?"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from m2s.adapters.storage.statements import batches, columns, insert, values
+from m2s.adapters.storage.tables import consents, devices, shoppers
+from m2s.app.rows import ConsentRow, DeviceRow, ShopperRow
+from m2s.core.base.errors import NotFound
+
+_CHANGEABLE = frozenset({"platform", "push_token", "language", "timezone", "os_permissions"})
+
+
+class SqlDevices:
+    """Devices, shoppers and consents."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def add_device(self, row: DeviceRow, *, token_hash: bytes) -> None:
+        """Adds a device and, where it is new, its shopper."""
+        new_shopper = insert(self._connection, shoppers).on_conflict_do_nothing()
+        self._connection.execute(new_shopper, {"id": row.shopper_id, "created_at": row.registered_at})
+        kept = values(row) | {
+            "os_permissions": json.dumps(dict(row.os_permissions)),
+            "token_hash": token_hash,
+            "updated_at": row.registered_at,
+        }
+        self._connection.execute(sa.insert(devices), kept)
+
+    def device(self, device_id: str) -> DeviceRow | None:
+        """One device."""
+        return self._one(devices.c.id == device_id)
+
+    def device_by_token(self, token_hash: bytes) -> DeviceRow | None:
+        """The device of a token, by the token's SHA-256."""
+        return self._one(devices.c.token_hash == token_hash)
+
+    def devices(self, device_ids: Iterable[str]) -> dict[str, DeviceRow]:
+        """Devices by id; unknown ids are absent."""
+        found: dict[str, DeviceRow] = {}
+        for some in batches(device_ids):
+            query = sa.select(*columns(devices, DeviceRow)).where(devices.c.id.in_(some))
+            found |= {row.id: _device_row(row) for row in self._connection.execute(query)}
+        return found
+
+    def update_device(self, device_id: str, changes: Mapping[str, Any], *, at: datetime) -> None:
+        """Changes any of platform, push_token, language, timezone, os_permissions.
+
+        Raises ValueError for any other name and NotFound when there is no such device.
+        """
+        if unknown := set(changes) - _CHANGEABLE:
+            raise ValueError(f"a device has nothing to change called {', '.join(sorted(unknown))}")
+        kept = dict(changes) | {"updated_at": at}
+        if "os_permissions" in kept:
+            kept["os_permissions"] = json.dumps(dict(kept["os_permissions"]))
+        change = sa.update(devices).where(devices.c.id == device_id).values(kept)
+        if not self._connection.execute(change).rowcount:
+            raise NotFound(f"there is no device {device_id!r}")
+
+    def set_phone(self, shopper_id: str, phone: str, *, country: str | None) -> None:
+        """Sets a shopper's phone (E.164) and country; raises NotFound when there is no such shopper."""
+        change = sa.update(shoppers).where(shoppers.c.id == shopper_id).values(phone=phone, country=country)
+        if not self._connection.execute(change).rowcount:
+            raise NotFound(f"there is no shopper {shopper_id!r}")
+
+    def add_consents(self, device: DeviceRow, rows: Sequence[ConsentRow], *, received_at: datetime) -> None:
+        """Appends consent statements of the device's shopper."""
+        if not rows:
+            return
+        whose = {"shopper_id": device.shopper_id, "device_id": device.id, "received_at": received_at}
+        self._connection.execute(sa.insert(consents), [values(row) | whose for row in rows])
+
+    def consents(self, shopper_ids: Iterable[str]) -> dict[str, list[ConsentRow]]:
+        """The newest statement per shopper, purpose and channel.
+
+        A statement dated later than it was received counts from its receipt: a fast clock must not let a consent
+        outlive its withdrawal.
+        """
+        when = sa.case((consents.c.at > consents.c.received_at, consents.c.received_at), else_=consents.c.at)
+        rank = sa.func.row_number().over(
+            partition_by=(consents.c.shopper_id, consents.c.purpose, consents.c.channel),
+            order_by=(when.desc(), consents.c.seq.desc()),
+        )
+        found: dict[str, list[ConsentRow]] = {}
+        for some in batches(shopper_ids):
+            ranked = (
+                sa.select(*columns(consents, ConsentRow), consents.c.shopper_id, rank.label("rank"))
+                .where(consents.c.shopper_id.in_(some))
+                .subquery()
+            )
+            query = (
+                sa.select(ranked)
+                .where(ranked.c.rank == 1)
+                .order_by(ranked.c.shopper_id, ranked.c.purpose, ranked.c.channel)
+            )
+            for *fields, shopper_id, _rank in self._connection.execute(query):
+                found.setdefault(shopper_id, []).append(ConsentRow(*fields))
+        return found
+
+    def shoppers(self, shopper_ids: Iterable[str]) -> dict[str, ShopperRow]:
+        """Shoppers by id; unknown ids are absent."""
+        found: dict[str, ShopperRow] = {}
+        for some in batches(shopper_ids):
+            query = sa.select(*columns(shoppers, ShopperRow)).where(shoppers.c.id.in_(some))
+            found |= {row.id: ShopperRow(*row) for row in self._connection.execute(query)}
+        return found
+
+    def devices_of(self, shopper_ids: Iterable[str]) -> dict[str, list[DeviceRow]]:
+        """Devices by shopper, latest updated first."""
+        found: dict[str, list[DeviceRow]] = {}
+        for some in batches(shopper_ids):
+            query = (
+                sa.select(*columns(devices, DeviceRow))
+                .where(devices.c.shopper_id.in_(some))
+                .order_by(devices.c.updated_at.desc(), devices.c.id)
+            )
+            for row in self._connection.execute(query):
+                found.setdefault(row.shopper_id, []).append(_device_row(row))
+        return found
+
+    def _one(self, condition: sa.ColumnElement[bool]) -> DeviceRow | None:
+        query = sa.select(*columns(devices, DeviceRow)).where(condition)
+        row = self._connection.execute(query).one_or_none()
+        return None if row is None else _device_row(row)
+
+
+def _device_row(row: Any) -> DeviceRow:
+    kept = dict(row._mapping)
+    return DeviceRow(**kept | {"os_permissions": json.loads(kept["os_permissions"] or "{}")})

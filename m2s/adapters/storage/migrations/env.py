@@ -1,0 +1,13 @@
+"""How does Alembic run a migration? On the connection and in the transaction that `migrate.upgrade` opened."""
+
+from alembic import context
+
+from m2s.adapters.storage.tables import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    render_as_batch=True,
+    transactional_ddl=True,
+)
+context.run_migrations()

@@ -1,0 +1,28 @@
+"""What does one transaction see? Every record class on one connection."""
+
+import sqlalchemy as sa
+
+from m2s.adapters.storage.access import SqlAccess
+from m2s.adapters.storage.catalog import SqlCatalog
+from m2s.adapters.storage.coupons import SqlCoupons
+from m2s.adapters.storage.decisions import SqlDecisions
+from m2s.adapters.storage.devices import SqlDevices
+from m2s.adapters.storage.jobs import SqlJobs
+from m2s.adapters.storage.messages import SqlMessages
+from m2s.adapters.storage.reports import SqlReports
+from m2s.adapters.storage.sightings import SqlSightings
+
+
+class SqlRecords:
+    """Everything kept, seen through one connection; valid inside that connection's transactions only."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self.catalog = SqlCatalog(connection)
+        self.access = SqlAccess(connection)
+        self.devices = SqlDevices(connection)
+        self.sightings = SqlSightings(connection)
+        self.decisions = SqlDecisions(connection)
+        self.messages = SqlMessages(connection)
+        self.coupons = SqlCoupons(connection)
+        self.reports = SqlReports(connection)
+        self.jobs = SqlJobs(connection)

@@ -1,0 +1,231 @@
+"""What does the hot path keep? Sightings, evidence, presence and visits, by driver-level statements."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+
+from m2s.adapters.storage.statements import (
+    batches,
+    columns,
+    delete_text,
+    insert_text,
+    mark,
+    select_text,
+    upsert_text,
+)
+from m2s.adapters.storage.tables import evidence, presence, sightings, visits
+from m2s.app.rows import VisitRow
+from m2s.core.base.instants import from_ms, to_ms
+from m2s.core.presence.evidence import Evidence, Kind, Transition
+
+_PAGE = 10_000
+_SIGHTING = [column.name for column in sightings.c if column.name != "seq"]
+_EVIDENCE = [field.name for field in fields(Evidence)]
+_VISIT = [field.name for field in fields(VisitRow)]
+_PRESENCE = [column.name for column in presence.c]
+
+
+@dataclass(frozen=True, slots=True)
+class _Texts:
+    add_sightings: str
+    page_of_ids: str
+    add_evidence: str
+    evidence: str
+    put_presence: str
+    drop_presence: str
+    put_visits: str
+    drop_visits: str
+    visits_since: str
+
+
+@cache
+def _texts(paramstyle: str) -> _Texts:
+    here = mark(paramstyle)
+    pair = f"shopper_id = {here} AND store_id = {here}"
+    ids = ["seq", "device_id", "sighting_id", "received_at_ms"]
+    return _Texts(
+        add_sightings=insert_text(sightings, _SIGHTING, parameter=here),
+        page_of_ids=select_text(sightings, ids, where=f"seq < {here}", order_by=["seq"])
+        + f" DESC LIMIT {_PAGE}",
+        add_evidence=insert_text(evidence, [*_EVIDENCE, "zone_version"], parameter=here),
+        evidence=select_text(
+            evidence, _EVIDENCE, where=f"{pair} AND at_ms >= {here}", order_by=["at_ms", "seq"]
+        ),
+        put_presence=upsert_text(presence, _PRESENCE, parameter=here),
+        drop_presence=delete_text(presence, parameter=here),
+        put_visits=upsert_text(visits, _VISIT, parameter=here),
+        drop_visits=delete_text(visits, parameter=here),
+        visits_since=select_text(
+            visits, _VISIT, where=f"{pair} AND end_at >= {here}", order_by=["start_at", "id"]
+        ),
+    )
+
+
+class SqlSightings:
+    """Sightings, evidence, presence and visits: what the hot path writes."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+        self._texts = _texts(connection.dialect.paramstyle)
+
+    def add_sightings(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Appends rows (device_id, sighting_id, kind, at_ms, received_at_ms, latitude, longitude, accuracy_m,
+        speed_mps, flags, detail)."""
+        self._write(self._texts.add_sightings, rows)
+
+    def recent_ids(self, received_since_ms: int) -> Iterator[tuple[str, str, int]]:
+        """(device_id, sighting_id, received_at_ms) of sightings received since, newest first.
+
+        Reads the ledger's tail backwards and stops at the first page that is wholly older.
+        """
+        before = 2**62
+        while page := self._read(self._texts.page_of_ids, (before,)):
+            recent = [row[1:] for row in page if row[3] >= received_since_ms]
+            yield from recent
+            if not recent:
+                return
+            before = page[-1][0]
+
+    def add_evidence(self, rows: Sequence[Evidence], *, zone_version: int) -> None:
+        """Appends evidence that was judged with this version of the zones."""
+        self._write(self._texts.add_evidence, [(*_evidence_values(row), zone_version) for row in rows])
+
+    def evidence(self, shopper_id: str, store_id: str, since_ms: int) -> list[Evidence]:
+        """Evidence of the pair with at_ms ≥ since_ms, oldest first."""
+        return [_evidence(row) for row in self._read(self._texts.evidence, (shopper_id, store_id, since_ms))]
+
+    def all_presence(self) -> Iterator[tuple[str, str, str, str]]:
+        """(shopper_id, store_id, zone_id, state) of every open presence."""
+        query = sa.select(presence.c.shopper_id, presence.c.store_id, presence.c.zone_id, presence.c.state)
+        return ((row[0], row[1], row[2], row[3]) for row in self._connection.execute(query))
+
+    def put_presence(self, rows: Sequence[tuple[str, str, str, int, str]]) -> None:
+        """Adds or replaces (shopper_id, store_id, zone_id, last_at_ms, state)."""
+        self._write(self._texts.put_presence, rows)
+
+    def drop_presence(self, keys: Sequence[tuple[str, str, str]]) -> None:
+        """Ends presences by (shopper_id, store_id, zone_id)."""
+        self._write(self._texts.drop_presence, keys)
+
+    def visits_since(self, shopper_id: str, store_id: str, end_since: datetime) -> list[VisitRow]:
+        """Stays of the pair that end at or after `end_since`, oldest first."""
+        found = self._read(self._texts.visits_since, (shopper_id, store_id, to_ms(end_since)))
+        return [_visit(row) for row in found]
+
+    def put_visits(self, rows: Sequence[VisitRow]) -> None:
+        """Adds or replaces stays by id."""
+        self._write(self._texts.put_visits, [_visit_values(row) for row in rows])
+
+    def drop_visits(self, visit_ids: Sequence[str]) -> None:
+        """Takes stays back that the evidence no longer tells."""
+        self._write(self._texts.drop_visits, [(visit_id,) for visit_id in visit_ids])
+
+    def open_visits(self, end_before: datetime) -> list[VisitRow]:
+        """Open stays whose last evidence is before an instant, oldest first."""
+        # The literal lets the partial index of open stays serve.
+        query = (
+            sa.select(*columns(visits, VisitRow))
+            .where(visits.c.status == sa.literal_column("'open'"), visits.c.end_at < end_before)
+            .order_by(visits.c.end_at, visits.c.id)
+        )
+        return [VisitRow(*row) for row in self._connection.execute(query)]
+
+    def last_visits(self, shopper_ids: Iterable[str], since: datetime) -> dict[str, dict[str, datetime]]:
+        """Per shopper and store the end of the latest counted visit that ended since."""
+        found: dict[str, dict[str, datetime]] = {}
+        latest = sa.func.max(visits.c.end_at, type_=visits.c.end_at.type)
+        for some in batches(shopper_ids):
+            query = (
+                sa.select(visits.c.shopper_id, visits.c.store_id, latest)
+                .where(
+                    visits.c.shopper_id.in_(some),
+                    visits.c.kind == "visit",
+                    visits.c.end_at >= since,
+                )
+                .group_by(visits.c.shopper_id, visits.c.store_id)
+            )
+            for shopper_id, store_id, end_at in self._connection.execute(query):
+                found.setdefault(shopper_id, {})[store_id] = end_at
+        return found
+
+    def shoppers_seen_at(self, store_ids: Iterable[str], since: datetime) -> list[str]:
+        """Shoppers with evidence at any of the stores since, sorted."""
+        seen: set[str] = set()
+        for some in batches(store_ids):
+            query = (
+                sa.select(evidence.c.shopper_id)
+                .where(evidence.c.store_id.in_(some), evidence.c.at_ms >= to_ms(since))
+                .distinct()
+            )
+            seen.update(self._connection.scalars(query))
+        return sorted(seen)
+
+    def _write(self, text: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        if rows:
+            cursor = self._connection.connection.cursor()
+            cursor.executemany(text, rows)
+            cursor.close()
+
+    def _read(self, text: str, parameters: tuple[Any, ...]) -> Sequence[Any]:
+        cursor = self._connection.connection.cursor()
+        cursor.execute(text, parameters)
+        found: Sequence[Any] = cursor.fetchall()
+        cursor.close()
+        return found
+
+
+_SAMPLES = _EVIDENCE.index("samples")
+_KIND = _EVIDENCE.index("kind")
+_TRANSITION = _EVIDENCE.index("transition")
+_MOCKED = _EVIDENCE.index("mocked")
+
+
+def _evidence_values(row: Evidence) -> tuple[Any, ...]:
+    return (
+        row.shopper_id,
+        row.store_id,
+        row.zone_id,
+        row.device_id,
+        row.sighting_id,
+        row.kind.value,
+        row.at_ms,
+        row.inside_probability,
+        row.boundary_distance_m,
+        row.accuracy_m,
+        row.speed_mps,
+        None if row.transition is None else row.transition.value,
+        row.beacon,
+        row.place,
+        row.measured_power_dbm,
+        ",".join(map(str, row.samples)) or None,
+        row.mocked,
+    )
+
+
+def _evidence(row: Sequence[Any]) -> Evidence:
+    kept = list(row)
+    kept[_KIND] = Kind(kept[_KIND])
+    kept[_TRANSITION] = None if kept[_TRANSITION] is None else Transition(kept[_TRANSITION])
+    kept[_SAMPLES] = tuple(map(int, kept[_SAMPLES].split(","))) if kept[_SAMPLES] else ()
+    kept[_MOCKED] = bool(kept[_MOCKED])
+    return Evidence(*kept)
+
+
+_START, _END, _STARTED = (_VISIT.index(name) for name in ("start_at", "end_at", "started"))
+
+
+def _visit_values(row: VisitRow) -> tuple[Any, ...]:
+    kept = [getattr(row, name) for name in _VISIT]
+    kept[_START], kept[_END] = to_ms(row.start_at), to_ms(row.end_at)
+    return tuple(kept)
+
+
+def _visit(row: Sequence[Any]) -> VisitRow:
+    kept = list(row)
+    kept[_START], kept[_END] = from_ms(kept[_START]), from_ms(kept[_END])
+    kept[_STARTED] = bool(kept[_STARTED])
+    return VisitRow(*kept)

@@ -1,0 +1,119 @@
+"""What is in force right now? Stores, zones, beacons and offers as one immutable snapshot, swapped between groups."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from campaigns.identity import offer_version, version_of
+from campaigns.model import At, BeaconSeen, Campaign, Dwell, Enter, Near, Offer
+from campaigns.reader import read_campaign
+from m2s.app.rows import CampaignRow
+from m2s.core.places.store import Beacon, Store
+from m2s.core.places.zone_index import ZoneIndex
+from m2s.core.presence.visit import StayRules
+
+
+@dataclass(frozen=True, slots=True)
+class LiveCampaign:
+    """An applied campaign that is not stopped; `salt` draws its holdout."""
+
+    campaign: Campaign
+    version: str
+    paused: bool
+    salt: str
+
+
+@dataclass(frozen=True, slots=True)
+class LiveOffer:
+    """One offer of a live campaign."""
+
+    live: LiveCampaign
+    offer: Offer
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """One version of everything that matching and deciding look up.
+
+    `by_zone` holds the near, enter and dwell offers of (store_id, zone_id), `by_place` the beacon offers of
+    (store_id, place), `scheduled` the `at` offers with their stores.
+    """
+
+    version: int
+    stores: Mapping[str, Store]
+    rules: Mapping[tuple[str, str], StayRules]
+    index: ZoneIndex
+    beacons: Mapping[tuple[str, int, int], tuple[Store, Beacon]]
+    campaigns: Mapping[str, LiveCampaign]
+    by_zone: Mapping[tuple[str, str], tuple[LiveOffer, ...]]
+    by_place: Mapping[tuple[str, str], tuple[LiveOffer, ...]]
+    scheduled: tuple[tuple[LiveOffer, tuple[Store, ...]], ...]
+
+
+@lru_cache(maxsize=4096)
+def _read(text: str) -> Campaign:
+    return read_campaign(text)
+
+
+def build_catalog(version: int, stores: Iterable[Store], campaign_rows: Iterable[CampaignRow]) -> Catalog:
+    """A snapshot of the given stores and of every campaign that is not stopped."""
+    by_id = {store.id: store for store in stores}
+    live = {row.id: _live(row) for row in campaign_rows if row.state != "stopped"}
+    by_zone: dict[tuple[str, str], list[LiveOffer]] = defaultdict(list)
+    by_place: dict[tuple[str, str], list[LiveOffer]] = defaultdict(list)
+    scheduled = []
+    for campaign in live.values():
+        taking_part = [store for store in by_id.values() if _takes_part(campaign.campaign, store)]
+        for offer in campaign.campaign.offers:
+            entry = LiveOffer(campaign, offer, offer_version(campaign.campaign, offer))
+            match offer.trigger:
+                case Near(zone) | Enter(zone) | Dwell(zone):
+                    for store in taking_part:
+                        by_zone[store.id, zone].append(entry)
+                case BeaconSeen(place):
+                    for store in taking_part:
+                        by_place[store.id, place].append(entry)
+                case At():
+                    scheduled.append((entry, tuple(taking_part)))
+    return Catalog(
+        version=version,
+        stores=by_id,
+        rules={
+            (store.id, zone.id): _stay_rules(store, zone.margin_m)
+            for store in by_id.values()
+            for zone in store.zones
+        },
+        index=ZoneIndex.build(by_id.values()),
+        beacons={
+            (beacon.uuid, beacon.major, beacon.minor): (store, beacon)
+            for store in by_id.values()
+            for beacon in store.beacons
+        },
+        campaigns=live,
+        by_zone={key: tuple(offers) for key, offers in by_zone.items()},
+        by_place={key: tuple(offers) for key, offers in by_place.items()},
+        scheduled=tuple(scheduled),
+    )
+
+
+def _live(row: CampaignRow) -> LiveCampaign:
+    campaign = _read(row.yaml)
+    return LiveCampaign(campaign, version_of(campaign), row.state == "paused", row.salt)
+
+
+def _takes_part(campaign: Campaign, store: Store) -> bool:
+    return campaign.stores.matches(store_id=store.id, tags=store.tags, brand=store.brand)
+
+
+def _stay_rules(store: Store, leave_margin_m: float) -> StayRules:
+    visit = store.visit
+    return StayRules(
+        dwell_min_s=visit.dwell_min_s,
+        beacon_dwell_min_s=visit.beacon_dwell_min_s,
+        dwell_max_s=visit.dwell_max_s,
+        gap_merge_s=visit.gap_merge_s,
+        max_accuracy_m=visit.max_accuracy_m,
+        leave_margin_m=leave_margin_m,
+    )

@@ -1,0 +1,216 @@
+"""What does a phone tell about itself and its owner? Registration, settings, pivot ids and consents."""
+
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from campaigns.model import Channel
+from m2s.app.access import secret_hash, token_text
+from m2s.app.calling_codes import country_of
+from m2s.app.ports import Database, Records
+from m2s.app.rows import AnswerRow, ConsentRow, DeviceRow
+from m2s.core.base.errors import Invalid, NotFound, Problem
+from m2s.core.base.ids import Ids
+from m2s.core.base.instants import Clock
+
+PLATFORMS = ("ios", "android")
+PURPOSES = ("marketing", "location")
+_TOKEN_SECRET = "device_token_secret"  # noqa: S105 (the name of a setting)
+_SECRET_BYTES = 32
+_MAY_BE_AHEAD = timedelta(minutes=5)
+_MAY_BE_OLD = timedelta(days=3653)
+"""A consent older than ten years is a wrong clock, not a consent."""
+_LANGUAGE = re.compile(r"[a-z]{2}")
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A new device with its token, which is never shown again (except to a repeat of the same request)."""
+
+    device_id: str
+    device_token: str
+
+
+class Devices:
+    """Registers devices and keeps what they say."""
+
+    def __init__(self, database: Database, ids: Ids, *, clock: Clock) -> None:
+        self._database = database
+        self._ids = ids
+        self._clock = clock
+
+    def register(
+        self, details: Mapping[str, Any], *, key_id: str, idempotency_key: str | None = None
+    ) -> Registered:
+        """A new device of a new shopper; `details` as for `update`.
+
+        The same `idempotency_key` of the same API key gives the same device again, and Invalid with other
+        details. The token is then derived from it (HMAC-SHA256 under a secret of this database), and only a
+        digest of it is kept, so that no token can be read from the database.
+        """
+        _refuse_bad(details)
+        body_hash = hashlib.sha256(json.dumps(details, sort_keys=True).encode()).digest()
+        fresh = token_text(self._ids.secret(_SECRET_BYTES))
+        spare_secret = self._ids.secret(_SECRET_BYTES).hex()
+        device_id, shopper_id = self._ids.new("dev"), self._ids.new("shp")
+
+        def register(records: Records) -> Registered:
+            if idempotency_key is None:
+                return self._add(records, details, device_id=device_id, shopper_id=shopper_id, token=fresh)
+            token = _derived_token(records, f"{key_id}\n{idempotency_key}", spare_secret)
+            digest = secret_hash(idempotency_key).hex()
+            first = records.access.answer(key_id, digest)
+            if first is not None:
+                _refuse_other_body(first, body_hash)
+                return Registered(first.answer, token)
+            answer = AnswerRow(body_hash, 201, device_id)
+            records.access.keep_answer(key_id, digest, answer=answer, at=self._clock.now())
+            return self._add(records, details, device_id=device_id, shopper_id=shopper_id, token=token)
+
+        return self._database.write(register)
+
+    def update(self, device_id: str, changes: Mapping[str, Any]) -> None:
+        """Changes any of platform (ios, android), push_token, language (ISO 639-1), timezone (IANA) and
+        os_permissions (name to state); None forgets a value. Raises Invalid with a problem per bad field."""
+        _refuse_bad(changes)
+        if changes:
+            now = self._clock.now()
+            self._database.write(lambda records: records.devices.update_device(device_id, changes, at=now))
+
+    def device(self, device_id: str) -> DeviceRow:
+        """The device; raises NotFound."""
+        with self._database.read() as records:
+            row = records.devices.device(device_id)
+        if row is None:
+            raise NotFound(f"there is no device {device_id!r}")
+        return row
+
+    def shoppers_of(self, device_ids: Iterable[str]) -> dict[str, str]:
+        """The shopper of each device that exists."""
+        with self._database.read() as records:
+            return {row.id: row.shopper_id for row in records.devices.devices(device_ids).values()}
+
+    def identify(self, device: DeviceRow, pivots: Mapping[str, str]) -> None:
+        """Keeps the shopper's phone (E.164, like +33612345678) and the country that it tells.
+
+        Raises Invalid for a bad number and for pivot ids that this version cannot keep.
+        """
+        problems = [
+            Problem(f"/{name}", "not_supported", "only `phone` can be given in this version")
+            for name in pivots
+            if name != "phone"
+        ]
+        phone = pivots.get("phone")
+        if phone is not None and not _E164.fullmatch(phone):
+            problems.append(
+                Problem("/phone", "bad_phone", "write it with + and country code, like +33612345678")
+            )
+        if phone is None and not problems:
+            problems.append(Problem("/phone", "missing", "give the `phone`, like +33612345678"))
+        if phone is None or problems:
+            raise Invalid("the shopper cannot be identified by this", problems=problems)
+        self._database.write(
+            lambda records: records.devices.set_phone(device.shopper_id, phone, country=country_of(phone))
+        )
+
+    def put_consents(self, device: DeviceRow, statements: Sequence[ConsentRow]) -> None:
+        """Adds consent statements to those kept; the newest per purpose and channel counts.
+
+        Raises Invalid with a problem per bad statement, and then keeps none.
+        """
+        now = self._clock.now()
+        problems = [
+            problem
+            for index, statement in enumerate(statements)
+            for problem in _consent_problems(f"/consents/{index}", statement, now=now)
+        ]
+        if problems:
+            raise Invalid("the consents cannot be kept as they are", problems=problems)
+        self._database.write(
+            lambda records: records.devices.add_consents(device, statements, received_at=now)
+        )
+
+    def consents(self, device: DeviceRow) -> list[ConsentRow]:
+        """The statements of the device's shopper that count now."""
+        with self._database.read() as records:
+            return records.devices.consents([device.shopper_id]).get(device.shopper_id, [])
+
+    def _add(
+        self, records: Records, details: Mapping[str, Any], *, device_id: str, shopper_id: str, token: str
+    ) -> Registered:
+        row = DeviceRow(
+            id=device_id,
+            shopper_id=shopper_id,
+            platform=details.get("platform"),
+            push_token=details.get("push_token"),
+            language=details.get("language"),
+            timezone=details.get("timezone"),
+            os_permissions=details.get("os_permissions") or {},
+            registered_at=self._clock.now(),
+        )
+        records.devices.add_device(row, token_hash=secret_hash(token))
+        return Registered(device_id, token)
+
+
+def _derived_token(records: Records, message: str, spare_secret: str) -> str:
+    secret = records.catalog.setting(_TOKEN_SECRET)
+    if secret is None:
+        secret = spare_secret
+        records.catalog.keep_setting(_TOKEN_SECRET, secret)
+    return token_text(hmac.digest(bytes.fromhex(secret), message.encode(), "sha256"))
+
+
+def _refuse_other_body(first: AnswerRow, body_hash: bytes) -> None:
+    if first.body_hash != body_hash:
+        raise Invalid(
+            "this Idempotency-Key was used with another body; take a new key for a new request",
+            code="idempotency_key_reused",
+        )
+
+
+def _refuse_bad(details: Mapping[str, Any]) -> None:
+    checks = {
+        "platform": (lambda value: value in PLATFORMS, "write ios or android"),
+        "language": (_LANGUAGE.fullmatch, "write the two letters of ISO 639-1, like fr"),
+        "timezone": (_is_timezone, "write an IANA name, like Europe/Paris"),
+    }
+    problems = [
+        Problem(f"/{name}", f"bad_{name}", advice)
+        for name, (check, advice) in checks.items()
+        if details.get(name) is not None and not check(details[name])
+    ]
+    if problems:
+        raise Invalid("the device's details are not valid", problems=problems)
+
+
+def _is_timezone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        # A folder of the zone database, like "Europe", is an OSError.
+        return False
+    return True
+
+
+def _consent_problems(pointer: str, statement: ConsentRow, *, now: datetime) -> list[Problem]:
+    found = []
+    if statement.purpose not in PURPOSES:
+        found.append(Problem(f"{pointer}/purpose", "bad_purpose", "write marketing or location"))
+    if statement.purpose == "marketing" and statement.channel not in tuple(Channel):
+        detail = f"marketing consent is given for a channel: {', '.join(Channel)}"
+        found.append(Problem(f"{pointer}/channel", "bad_channel", detail))
+    if statement.purpose == "location" and statement.channel is not None:
+        found.append(Problem(f"{pointer}/channel", "bad_channel", "location consent has no channel"))
+    if statement.at > now + _MAY_BE_AHEAD or statement.at < now - _MAY_BE_OLD:
+        detail = (
+            "the time lies more than 5 minutes ahead or more than ten years back: check the phone's clock"
+        )
+        found.append(Problem(f"{pointer}/at", "time_out_of_range", detail))
+    return found

@@ -1,0 +1,129 @@
+"""Why did a shopper get a message, or none? Kept decisions, each with its trace in plain sentences."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from campaigns.explain import explain
+from m2s.app.ports import Database, Records
+from m2s.app.rows import DecisionRow
+from m2s.core.base.errors import NotFound
+from m2s.core.base.instants import Clock, from_ms, to_ms
+
+MOST_DECISIONS = 200
+"""How many decisions one answer holds at most; older ones need a narrower span."""
+
+_LOOK_BACK = timedelta(days=7)
+_NO_OCCASION = (
+    "No decision is kept for this: no occasion arose. An occasion is a moment at which evidence fires the trigger "
+    "of a live offer, or a scheduled send whose audience holds the shopper."
+)
+_SEEN = "The shopper was seen at the stores listed, so check which zones and triggers the offers there watch."
+_NOT_SEEN = (
+    "No sighting of the shopper touched a zone of any store in the last 7 days. "
+    "Fixes outside every zone leave no evidence."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """One decision and its sentences: what was decided, then a sentence per rule that was asked."""
+
+    decision: DecisionRow
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LastSeen:
+    """The last evidence of a shopper at one store: never where, only how sure it is that it was inside."""
+
+    store_id: str
+    zone_id: str
+    kind: str
+    at: datetime
+    inside_probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Decisions, newest first; where there are none, `sentences` say what that means."""
+
+    decisions: tuple[Explained, ...]
+    sentences: tuple[str, ...] = ()
+    last_seen: tuple[LastSeen, ...] = ()
+
+
+class Explain:
+    """Answers why, from what is kept."""
+
+    def __init__(self, database: Database, clock: Clock, *, store_ids: Callable[[], Iterable[str]]) -> None:
+        self._database = database
+        self._clock = clock
+        self._store_ids = store_ids
+
+    def one(self, decision_id: str) -> Explained:
+        """A decision by its id; raises NotFound."""
+        with self._database.read() as records:
+            row = records.decisions.get(decision_id)
+        if row is None:
+            raise NotFound(f"there is no decision {decision_id!r}")
+        return _explained(row)
+
+    def find(
+        self,
+        *,
+        shopper_id: str | None = None,
+        device_id: str | None = None,
+        offer_id: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = MOST_DECISIONS,
+    ) -> Explanation:
+        """The decisions of a shopper and offer in a half-open span; a device stands for its shopper.
+
+        Raises NotFound for a device or shopper that does not exist.
+        """
+        with self._database.read() as records:
+            shopper_id = _shopper(records, shopper_id=shopper_id, device_id=device_id)
+            rows = records.decisions.find(
+                shopper_id=shopper_id,
+                device_id=None,
+                offer_id=offer_id,
+                since=since,
+                until=until,
+                limit=min(limit, MOST_DECISIONS),
+            )
+            if rows:
+                return Explanation(tuple(_explained(row) for row in rows))
+            if shopper_id is None:
+                return Explanation((), (_NO_OCCASION,))
+            seen = self._last_seen(records, shopper_id)
+        return Explanation((), (_NO_OCCASION, _SEEN if seen else _NOT_SEEN), seen)
+
+    def _last_seen(self, records: Records, shopper_id: str) -> tuple[LastSeen, ...]:
+        since_ms = to_ms(self._clock.now() - _LOOK_BACK)
+        found = []
+        for store_id in self._store_ids():
+            evidence = records.sightings.evidence(shopper_id, store_id, since_ms)
+            if evidence:
+                last = evidence[-1]
+                found.append(
+                    LastSeen(store_id, last.zone_id, last.kind, from_ms(last.at_ms), last.inside_probability)
+                )
+        return tuple(sorted(found, key=lambda seen: seen.at, reverse=True))
+
+
+def _shopper(records: Records, *, shopper_id: str | None, device_id: str | None) -> str | None:
+    if device_id is not None:
+        device = records.devices.device(device_id)
+        if device is None or shopper_id not in (None, device.shopper_id):
+            raise NotFound(f"there is no device {device_id!r}{' of this shopper' if shopper_id else ''}")
+        return device.shopper_id
+    if shopper_id is not None and shopper_id not in records.devices.shoppers([shopper_id]):
+        raise NotFound(f"there is no shopper {shopper_id!r}")
+    return shopper_id
+
+
+def _explained(row: DecisionRow) -> Explained:
+    record = {"outcome": row.outcome, "channel": row.channel, "trace": row.trace}
+    return Explained(row, tuple(explain(record)))

@@ -1,0 +1,87 @@
+"""What does deciding need to know of a shopper and a store? Gathered in a few reads for a whole group at once."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from campaigns.facts import ShopperFacts, StoreFacts
+from campaigns.model import Channel
+from m2s.app.ports import Records
+from m2s.app.rows import ConsentRow, DeviceRow, ShopperRow
+from m2s.core.places.hours import hours_of
+from m2s.core.places.store import Store
+
+_LEFT_LATELY = timedelta(hours=1)
+
+
+def load_shoppers(
+    records: Records,
+    shopper_ids: Iterable[str],
+    *,
+    now: datetime,
+    inside: Mapping[str, frozenset[str]],
+    history: timedelta,
+) -> dict[str, ShopperFacts]:
+    """Facts by shopper id.
+
+    `inside` names the stores whose premises a shopper is in now; `history` is the longest window that pressure
+    or a per-shopper limit looks back over.
+    """
+    wanted = sorted(set(shopper_ids))
+    shoppers = records.devices.shoppers(wanted)
+    devices = records.devices.devices_of(wanted)
+    consents = records.devices.consents(wanted)
+    past = records.decisions.past(wanted, now - history)
+    arms = records.decisions.arms(wanted)
+    left = records.sightings.last_visits(wanted, now - _LEFT_LATELY)
+    return {
+        shopper.id: ShopperFacts(
+            shopper_id=shopper.id,
+            language=_latest(devices.get(shopper.id, []), "language"),
+            timezone=_latest(devices.get(shopper.id, []), "timezone"),
+            country=shopper.country,
+            location_consent=_granted(consents.get(shopper.id, []), "location", None),
+            consents=frozenset(
+                channel for channel in Channel if _granted(consents.get(shopper.id, []), "marketing", channel)
+            ),
+            reachable=_reachable(shopper, devices.get(shopper.id, [])),
+            past=tuple(past.get(shopper.id, ())),
+            inside_store_ids=inside.get(shopper.id, frozenset()),
+            left_at=left.get(shopper.id, {}),
+            arms=arms.get(shopper.id, {}),
+        )
+        for shopper in shoppers.values()
+    }
+
+
+def store_facts(store: Store, now: datetime) -> StoreFacts:
+    """A store as deciding sees it at an instant."""
+    hours = hours_of(store.opening_hours, store.timezone, store.country)
+    return StoreFacts(
+        store_id=store.id,
+        name=store.name,
+        brand=store.brand,
+        address=store.address,
+        phone=store.phone,
+        timezone=store.timezone,
+        country=store.country,
+        subdivision=store.subdivision,
+        is_open=hours.is_open(now),
+        closes_at=hours.closes_at(now),
+    )
+
+
+def _latest(devices: Sequence[DeviceRow], field: str) -> str | None:
+    return next((value for device in devices if (value := getattr(device, field)) is not None), None)
+
+
+def _granted(consents: Sequence[ConsentRow], purpose: str, channel: str | None) -> bool:
+    return any(row.granted for row in consents if row.purpose == purpose and row.channel == channel)
+
+
+def _reachable(shopper: ShopperRow, devices: Sequence[DeviceRow]) -> frozenset[Channel]:
+    reachable = {Channel.WEBHOOK}
+    if any(device.push_token for device in devices):
+        reachable.add(Channel.PUSH)
+    if shopper.phone:
+        reachable.add(Channel.SMS)
+    return frozenset(reachable)

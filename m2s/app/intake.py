@@ -1,0 +1,245 @@
+"""What follows from a group of sightings? One transaction: de-duplicate, match, visits, presence, decide, outbox."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import structlog
+
+from campaigns.decision import decide
+from campaigns.facts import Candidate, Decision, Occasion, Outcome, PastOffer, Policy, ShopperFacts
+from m2s.app.catalog import Catalog, LiveOffer
+from m2s.app.decide import settle
+from m2s.app.dedupe import SeenIds
+from m2s.app.facts import load_shoppers, store_facts
+from m2s.app.matching import Matched, match_group
+from m2s.app.ports import GroupResult, Records
+from m2s.app.presences import Fired, Presences, Step
+from m2s.app.sighting import Answer, Batch, Rejected
+from m2s.app.visits import close_visits, refresh_visits
+from m2s.core.base.ids import Ids
+from m2s.core.base.instants import Clock, from_ms, rfc3339, to_ms
+from m2s.core.presence.evidence import PREMISES
+from m2s.core.presence.quality import OLDEST_MS
+
+_log = structlog.get_logger()
+_DEDUPE_MARGIN_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What deciding needs beside the facts: the policy, the sender's STOP number, the source of ids."""
+
+    policy: Policy
+    stop_number: str
+    ids: Ids
+
+
+class Intake:
+    """Takes groups of sighting requests; the group handler of the writer.
+
+    Its memory (de-duplication window and presences) is a cache of what is stored: it is loaded at start and
+    changed only after a commit.
+    """
+
+    def __init__(self, *, catalog: Callable[[], Catalog], clock: Clock, house: House) -> None:
+        self._catalog = catalog
+        self._clock = clock
+        self._house = house
+        self._seen = SeenIds(OLDEST_MS + _DEDUPE_MARGIN_MS)
+        self._presences = Presences()
+
+    def load(self, records: Records) -> None:
+        """Takes up the de-duplication window and the open presences from storage."""
+        self._seen = SeenIds(OLDEST_MS + _DEDUPE_MARGIN_MS)
+        since_ms = to_ms(self._clock.now()) - OLDEST_MS - _DEDUPE_MARGIN_MS
+        for device_id, sighting_id, received_at_ms in records.sightings.recent_ids(since_ms):
+            self._seen.add([SeenIds.key(device_id, sighting_id)], received_at_ms=received_at_ms)
+        self._presences.load(records)
+
+    def inside(self, shopper_ids: Sequence[str]) -> dict[str, frozenset[str]]:
+        """The stores whose premises each shopper is in now."""
+        return self._presences.inside(shopper_ids)
+
+    def weight(self, item: Batch) -> int:
+        """The number of sightings in a request."""
+        return max(1, len(item.items))
+
+    def process(self, records: Records, items: Sequence[Batch]) -> GroupResult[Answer]:
+        """Judges, keeps and follows up the sightings of many requests in the current transaction."""
+        catalog, now = self._catalog(), self._clock.now()
+        matched = match_group(items, catalog, self._seen)
+        step = Step(self._presences)
+        if matched.rows:
+            records.sightings.add_sightings(matched.rows)
+        if matched.evidence:
+            records.sightings.add_evidence(
+                [evidence for _, evidence in matched.evidence], zone_version=catalog.version
+            )
+            self._follow(records, matched, step=step, catalog=catalog, now=now)
+        for shopper_id, at_ms, accuracy_m in matched.outside:
+            if step.known(shopper_id):
+                step.leave_all(shopper_id, at_ms, accuracy_m=accuracy_m, catalog=catalog)
+        step.keep(records)
+
+        def publish() -> None:
+            self._seen.add(matched.keys, received_at_ms=to_ms(now))
+            step.publish()
+
+        return GroupResult([tally.answer() for tally in matched.tallies], publish)
+
+    def split(self, item: Batch) -> list[Batch]:
+        """A request as one request per sighting."""
+        return [
+            Batch(item.device_id, item.shoppers, item.received_at_ms, item.sent_at_ms, [one], [])
+            for one in item.items
+        ]
+
+    def join(self, item: Batch, answers: Sequence[Answer]) -> Answer:
+        """The answer of a request that was taken sighting by sighting."""
+        return Answer(
+            accepted=sum(answer.accepted for answer in answers),
+            away=sum(answer.away for answer in answers),
+            duplicates=sum(answer.duplicates for answer in answers),
+            rejected=[*item.rejected, *(one for answer in answers for one in answer.rejected)],
+            events=[event for answer in answers for event in answer.events],
+        )
+
+    def refuse(self, item: Batch, error: Exception) -> Answer:
+        """The answer for a sighting that cannot be processed; the cause stands in the log."""
+        _log.error(
+            "sighting.unprocessable", error=repr(error), sighting_ids=[one.id for _, one in item.items]
+        )
+        detail = "this sighting could not be processed; the others of its batch were"
+        rejected = [Rejected(index, one.id, "unprocessable", detail) for index, one in item.items]
+        return Answer(0, 0, 0, [*item.rejected, *rejected], [])
+
+    def close(self, records: Records) -> Callable[[], None]:
+        """Closes visits and presences that silence has ended; returns what to call after the commit."""
+        catalog, now = self._catalog(), self._clock.now()
+        close_visits(records, catalog=catalog, now=now)
+        step = self._presences.over(to_ms(now), catalog)
+        step.keep(records)
+        return step.publish
+
+    def _follow(
+        self, records: Records, matched: Matched, *, step: Step, catalog: Catalog, now: datetime
+    ) -> None:
+        number_of: dict[str, int] = {}
+        touched: dict[tuple[str, str], int] = {}
+        for number, evidence in matched.evidence:
+            number_of[evidence.shopper_id] = number
+            if evidence.zone_id == PREMISES:
+                pair = (evidence.shopper_id, evidence.store_id)
+                touched[pair] = min(touched.get(pair, evidence.at_ms), evidence.at_ms)
+        for told in refresh_visits(records, touched, catalog=catalog, now=now):
+            matched.tallies[number_of[told.visit.shopper_id]].events.append(
+                {
+                    "type": "visit.started",
+                    "visit_id": told.visit.id,
+                    "store_id": told.visit.store_id,
+                    "at": rfc3339(told.visit.start_at),
+                }
+            )
+        fired = [
+            one
+            for _, evidence in sorted(matched.evidence, key=lambda pair: pair[1].at_ms)
+            for one in step.advance(evidence, catalog)
+        ]
+        for decision in self._decide(records, fired, step=step, catalog=catalog, now=now):
+            candidate = decision.candidate
+            matched.tallies[number_of[candidate.occasion.shopper_id]].events.append(
+                {
+                    "type": "offer.decided",
+                    "offer_id": candidate.offer.id,
+                    "campaign_id": candidate.campaign.id,
+                    "store_id": candidate.store.store_id,
+                    "outcome": decision.outcome.value,
+                }
+            )
+
+    def _decide(
+        self, records: Records, fired: Sequence[Fired], *, step: Step, catalog: Catalog, now: datetime
+    ) -> list[Decision]:
+        """Decides the occasions of a group, those that one sighting brought up together."""
+        if not fired:
+            return []
+        moments: dict[tuple[str, str], list[Candidate]] = {}
+        candidates = [_candidate(one, catalog=catalog, now=now) for one in fired]
+        known = records.decisions.known_occasions([occasion_of(candidate) for candidate in candidates])
+        for one, candidate in zip(fired, candidates, strict=True):
+            if occasion_of(candidate) not in known:
+                moments.setdefault((one.evidence.shopper_id, one.evidence.sighting_id), []).append(candidate)
+        wanted = [shopper_id for shopper_id, _ in moments]
+        facts = load_shoppers(
+            records,
+            wanted,
+            now=now,
+            inside=step.inside(wanted),
+            history=history_of(self._house.policy, catalog),
+        )
+        decisions: list[Decision] = []
+        for (shopper_id, _), together in moments.items():
+            made = decide(together, facts[shopper_id], now=now, policy=self._house.policy)
+            facts[shopper_id] = remember(facts[shopper_id], made)
+            decisions += made
+        settle(records, decisions, ids=self._house.ids, stop_number=self._house.stop_number)
+        return decisions
+
+
+def occasion_of(candidate: Candidate) -> tuple[str, str, str]:
+    """What makes a decision unique: campaign, offer, occasion."""
+    return candidate.campaign.id, candidate.offer.id, candidate.occasion.key
+
+
+def remember(shopper: ShopperFacts, decisions: Sequence[Decision]) -> ShopperFacts:
+    """The facts after decisions: sends and ghosts alike weigh on what may follow, and arms are fixed."""
+    past = [
+        PastOffer(decision.decided_at, decision.candidate.campaign.id, decision.candidate.offer.id)
+        for decision in decisions
+        if decision.outcome is not Outcome.SUPPRESSED
+    ]
+    arms: Mapping[str, str] = {arm: value for decision in decisions for arm, value in decision.arms.items()}
+    return replace(shopper, past=(*shopper.past, *past), arms={**arms, **shopper.arms})
+
+
+def history_of(policy: Policy, catalog: Catalog) -> timedelta:
+    """How far back past offers can matter: the longest window of pressure and of any offer's own limit."""
+    windows = [rate.window for rate in policy.pressure]
+    windows += [
+        offer.per_shopper.window
+        for live in catalog.campaigns.values()
+        for offer in live.campaign.offers
+        if offer.per_shopper is not None
+    ]
+    return max(windows, default=timedelta(0))
+
+
+def make_candidate(
+    live: LiveOffer, occasion: Occasion, *, store_id: str, catalog: Catalog, now: datetime
+) -> Candidate:
+    """An offer at a store for an occasion, with the facts of the moment."""
+    return Candidate(
+        campaign=live.live.campaign,
+        offer=live.offer,
+        offer_version=live.version,
+        salt=live.live.salt,
+        paused=live.live.paused,
+        occasion=occasion,
+        store=store_facts(catalog.stores[store_id], now),
+    )
+
+
+def _candidate(fired: Fired, *, catalog: Catalog, now: datetime) -> Candidate:
+    evidence = fired.evidence
+    distance_m = evidence.boundary_distance_m
+    occasion = Occasion(
+        key=f"{evidence.shopper_id}:{evidence.store_id}/{evidence.zone_id}:{fired.trigger}@{fired.since_ms}",
+        shopper_id=evidence.shopper_id,
+        device_id=evidence.device_id,
+        trigger=fired.trigger,
+        at=from_ms(evidence.at_ms),
+        scheduled=False,
+        distance_m=None if distance_m is None else max(0.0, distance_m),
+    )
+    return make_candidate(fired.offer, occasion, store_id=evidence.store_id, catalog=catalog, now=now)

@@ -1,0 +1,102 @@
+"""What must happen again and again? The one list of heartbeat jobs; whoever claims a tick's row runs it."""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from m2s.app.deliver import Deliver
+from m2s.app.plan import PlanSends
+from m2s.app.ports import Database, Records
+from m2s.core.base.instants import Clock
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TICKS_KEPT = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One duty of the heartbeat, due at every whole multiple of `every_s` seconds since 1970 (UTC)."""
+
+    name: str
+    every_s: int
+    run: Callable[[datetime], object]
+
+
+def standard_jobs(
+    database: Database, *, close_visits: Callable[[datetime], object], plan: PlanSends, deliver: Deliver
+) -> tuple[Job, ...]:
+    """The jobs of a serving process, in the order in which ticks of the same instant should run."""
+
+    def forget_ticks(now: datetime) -> None:
+        def work(records: Records) -> None:
+            records.jobs.forget_ticks(now - _TICKS_KEPT)
+
+        database.write(work)
+
+    return (
+        Job("close_visits", 30, close_visits),
+        Job("plan_sends", 60, plan.catch_up),
+        Job("recover_leases", 30, lambda _now: deliver.recover_lost()),
+        Job("expire", 60, deliver.expire),
+        Job("deliver", 1, lambda _now: deliver.drain()),
+        Job("forget_ticks", 3600, forget_ticks),
+    )
+
+
+class Jobs:
+    """Runs jobs, each tick (job, due) once however many processes beat."""
+
+    def __init__(self, database: Database, clock: Clock, *, jobs: Sequence[Job]) -> None:
+        self._database = database
+        self._clock = clock
+        self._jobs = {job.name: job for job in jobs}
+        self._lock = threading.Lock()
+        self._last_due: dict[str, datetime] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The jobs in their order."""
+        return tuple(self._jobs)
+
+    def every_s(self, name: str) -> int:
+        """A job's period in seconds. Raises KeyError for a job that is not in the list."""
+        return self._jobs[name].every_s
+
+    def last_due(self, name: str) -> datetime | None:
+        """The latest tick of a job that this process has run or found taken; None before the first."""
+        return self._last_due.get(name)
+
+    def tick(self, name: str, due: datetime) -> bool:
+        """Runs a job if nobody has run this tick of it yet; says whether it did."""
+
+        def claim(records: Records) -> bool:
+            return records.jobs.claim_tick(name, due, self._clock.now())
+
+        claimed = self._database.write(claim)
+        if claimed:
+            self._jobs[name].run(self._clock.now())
+        with self._lock:
+            self._last_due[name] = due
+        return claimed
+
+    def beat(self, name: str) -> bool:
+        """Runs the tick that is due now."""
+        return self.tick(name, self._boundary(name, self._clock.now()))
+
+    def run_due(self, now: datetime) -> int:
+        """Runs every job whose period began anew since it last ran here, once and in order; returns how many.
+
+        For a stepped clock, in place of the scheduler.
+        """
+        ran = 0
+        for name in self.names:
+            due = self._boundary(name, now)
+            last = self._last_due.get(name)
+            if last is None or last < due:
+                ran += self.tick(name, due)
+        return ran
+
+    def _boundary(self, name: str, now: datetime) -> datetime:
+        every = timedelta(seconds=self._jobs[name].every_s)
+        return _EPOCH + (now - _EPOCH) // every * every

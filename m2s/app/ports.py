@@ -1,0 +1,448 @@
+"""What does the service need from outside? Storage, channels, time and names, as protocols; adapters fulfil them.
+
+`Records` is one transaction's (or one read snapshot's) view of the database. Whatever runs inside
+`Database.write` is committed once, synced, or not at all.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, Protocol, TypeVar
+
+from campaigns.facts import PastOffer
+from m2s.app.rows import (
+    AnswerRow,
+    CampaignRow,
+    ConsentRow,
+    CouponRow,
+    DecisionRow,
+    DeviceRow,
+    KeyRow,
+    MessageRow,
+    RedemptionRow,
+    ShopperRow,
+    VisitRow,
+)
+from m2s.core.presence.evidence import Evidence
+
+T = TypeVar("T")
+
+
+class CatalogRecords(Protocol):
+    """Stores, campaigns and the catalog's version."""
+
+    def version(self) -> int:
+        """The catalog's version; 0 when nothing was ever published."""
+        ...
+
+    def raise_version(self) -> int:
+        """Adds one to the catalog's version and returns it."""
+        ...
+
+    def setting(self, key: str) -> str | None:
+        """A value kept with the database, like the universal holdout's salt."""
+        ...
+
+    def keep_setting(self, key: str, value: str) -> None:
+        """Keeps a value with the database."""
+        ...
+
+    def store_features(self) -> list[str]:
+        """Every store as the JSON text of its GeoJSON feature, sorted by id."""
+        ...
+
+    def put_store(self, store_id: str, feature: str, *, at: datetime) -> None:
+        """Adds or replaces a store."""
+        ...
+
+    def campaigns(self) -> list[CampaignRow]:
+        """Every campaign ever applied, sorted by id."""
+        ...
+
+    def put_campaign(self, row: CampaignRow) -> None:
+        """Adds or replaces a campaign and keeps the version for ever."""
+        ...
+
+    def set_campaign_state(self, campaign_id: str, state: str) -> None:
+        """Sets `active`, `paused` or `stopped`."""
+        ...
+
+
+class AccessRecords(Protocol):
+    """API keys, and answers kept for Idempotency-Key."""
+
+    def add_key(self, row: KeyRow, secret_hash: bytes) -> None: ...
+
+    def key_by_hash(self, secret_hash: bytes) -> KeyRow | None: ...
+
+    def keys(self) -> list[KeyRow]: ...
+
+    def revoke_key(self, key_id: str, *, at: datetime) -> bool:
+        """False when there is no such live key."""
+        ...
+
+    def answer(self, key_id: str, idempotency_key: str) -> AnswerRow | None: ...
+
+    def keep_answer(self, key_id: str, idempotency_key: str, *, answer: AnswerRow, at: datetime) -> None: ...
+
+
+class DeviceRecords(Protocol):
+    """Devices, shoppers and consents."""
+
+    def add_device(self, row: DeviceRow, *, token_hash: bytes) -> None:
+        """Adds a device and, where it is new, its shopper."""
+        ...
+
+    def device(self, device_id: str) -> DeviceRow | None: ...
+
+    def device_by_token(self, token_hash: bytes) -> DeviceRow | None: ...
+
+    def devices(self, device_ids: Iterable[str]) -> dict[str, DeviceRow]: ...
+
+    def update_device(self, device_id: str, changes: Mapping[str, Any], *, at: datetime) -> None:
+        """Changes any of platform, push_token, language, timezone, os_permissions."""
+        ...
+
+    def set_phone(self, shopper_id: str, phone: str, *, country: str | None) -> None: ...
+
+    def add_consents(
+        self, device: DeviceRow, rows: Sequence[ConsentRow], *, received_at: datetime
+    ) -> None: ...
+
+    def consents(self, shopper_ids: Iterable[str]) -> dict[str, list[ConsentRow]]:
+        """The newest statement per shopper, purpose and channel."""
+        ...
+
+    def shoppers(self, shopper_ids: Iterable[str]) -> dict[str, ShopperRow]: ...
+
+    def devices_of(self, shopper_ids: Iterable[str]) -> dict[str, list[DeviceRow]]:
+        """Devices by shopper, latest updated first."""
+        ...
+
+
+class SightingRecords(Protocol):
+    """Sightings, evidence, presence and visits: what the hot path writes."""
+
+    def add_sightings(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Appends rows (device_id, sighting_id, kind, at_ms, received_at_ms, latitude, longitude, accuracy_m,
+        speed_mps, flags, detail)."""
+        ...
+
+    def recent_ids(self, received_since_ms: int) -> Iterable[tuple[str, str, int]]:
+        """(device_id, sighting_id, received_at_ms) of sightings received since; for de-duplication after a restart."""
+        ...
+
+    def add_evidence(self, rows: Sequence[Evidence], *, zone_version: int) -> None: ...
+
+    def evidence(self, shopper_id: str, store_id: str, since_ms: int) -> list[Evidence]:
+        """Evidence of the pair with at_ms ≥ since_ms, oldest first."""
+        ...
+
+    def all_presence(self) -> Iterable[tuple[str, str, str, str]]:
+        """(shopper_id, store_id, zone_id, state) of every open presence."""
+        ...
+
+    def put_presence(self, rows: Sequence[tuple[str, str, str, int, str]]) -> None:
+        """Adds or replaces (shopper_id, store_id, zone_id, last_at_ms, state)."""
+        ...
+
+    def drop_presence(self, keys: Sequence[tuple[str, str, str]]) -> None: ...
+
+    def visits_since(self, shopper_id: str, store_id: str, end_since: datetime) -> list[VisitRow]:
+        """Stays of the pair that end at or after `end_since`, oldest first."""
+        ...
+
+    def put_visits(self, rows: Sequence[VisitRow]) -> None: ...
+
+    def drop_visits(self, visit_ids: Sequence[str]) -> None: ...
+
+    def open_visits(self, end_before: datetime) -> list[VisitRow]:
+        """Open stays whose last evidence is before an instant."""
+        ...
+
+    def last_visits(self, shopper_ids: Iterable[str], since: datetime) -> dict[str, dict[str, datetime]]:
+        """Per shopper and store the end of the latest counted visit that ended since."""
+        ...
+
+    def shoppers_seen_at(self, store_ids: Iterable[str], since: datetime) -> list[str]:
+        """Shoppers with evidence at any of the stores since, sorted."""
+        ...
+
+
+class DecisionRecords(Protocol):
+    """Decisions, assignments and occurrences of scheduled sends."""
+
+    def add(self, rows: Sequence[DecisionRow]) -> None: ...
+
+    def known_occasions(self, keys: Sequence[tuple[str, str, str]]) -> set[tuple[str, str, str]]:
+        """Which (campaign_id, offer_id, occasion_key) are decided already."""
+        ...
+
+    def past(self, shopper_ids: Iterable[str], since: datetime) -> dict[str, list[PastOffer]]:
+        """Sends and ghosts per shopper decided since, oldest first."""
+        ...
+
+    def arms(self, shopper_ids: Iterable[str]) -> dict[str, dict[str, str]]:
+        """Recorded arms per shopper, by experiment."""
+        ...
+
+    def record_arms(self, rows: Sequence[tuple[str, str, str]], *, at: datetime) -> None:
+        """Keeps (experiment, shopper_id, arm) where none is kept yet."""
+        ...
+
+    def claim_occurrence(
+        self, campaign_id: str, offer_id: str, *, store_id: str, key: str, due: datetime, at: datetime
+    ) -> bool:
+        """True for the first to claim this scheduled send."""
+        ...
+
+    def get(self, decision_id: str) -> DecisionRow | None: ...
+
+    def find(
+        self,
+        *,
+        shopper_id: str | None,
+        device_id: str | None,
+        offer_id: str | None,
+        since: datetime | None,
+        until: datetime | None,
+        limit: int,
+    ) -> list[DecisionRow]:
+        """Decisions, newest first."""
+        ...
+
+
+class MessageRecords(Protocol):
+    """The outbox and its attempts."""
+
+    def add(self, rows: Sequence[MessageRow]) -> None: ...
+
+    def claim(self, *, now: datetime, leased_until_s: float, limit: int) -> list[MessageRow]:
+        """Takes planned messages that are due: they become `claimed` under a new fence number."""
+        ...
+
+    def settle(
+        self,
+        message_id: str,
+        *,
+        fence: int,
+        state: str,
+        reason: str | None,
+        at: datetime,
+        not_before: datetime | None = None,
+    ) -> bool:
+        """Moves a message on if the fence still holds; False when another worker took it."""
+        ...
+
+    def add_attempt(
+        self,
+        message_id: str,
+        *,
+        channel: str,
+        outcome: str,
+        provider_id: str | None,
+        detail: str | None,
+        at: datetime,
+    ) -> None: ...
+
+    def release_leases(
+        self, *, expired_at_s: float | None, at: datetime, resend: Sequence[str] = ()
+    ) -> tuple[int, int]:
+        """Claimed past their lease become planned again, sending ones `unknown`; all when `expired_at_s` is None.
+
+        On the channels in `resend` sending ones become planned again, too. Returns how many of each there were."""
+        ...
+
+    def expire(self, now: datetime) -> int:
+        """Planned messages past `valid_until` become `expired`."""
+        ...
+
+    def of_shopper(self, shopper_id: str, now: datetime) -> list[MessageRow]:
+        """Messages of the shopper that are still valid, or whose coupon is, newest first (the wallet)."""
+        ...
+
+
+class CouponRecords(Protocol):
+    """Coupons and redemptions."""
+
+    def issue(self, rows: Sequence[CouponRow]) -> None: ...
+
+    def coupon(self, code: str) -> CouponRow | None: ...
+
+    def coupons_of(self, decision_ids: Iterable[str]) -> dict[str, CouponRow]: ...
+
+    def redeem(self, code: str, *, redemption_id: str, now: datetime) -> bool:
+        """One conditional update: True for the only redemption of an issued, unexpired coupon."""
+        ...
+
+    def reopen(self, code: str, redemption_id: str) -> bool:
+        """Takes a redemption back: the coupon is `issued` again."""
+        ...
+
+    def add_redemption(self, row: RedemptionRow) -> None: ...
+
+    def redemption(self, redemption_id: str) -> RedemptionRow | None: ...
+
+    def void_redemption(self, redemption_id: str, *, at: datetime) -> bool: ...
+
+    def redemption_times(self, shopper_id: str, store_id: str, since: datetime) -> list[datetime]:
+        """Unvoided redemptions: proof that the shopper was there."""
+        ...
+
+
+class ReportRecords(Protocol):
+    """Read-only figures; each row is a mapping with the report's column names."""
+
+    def visits(self, since: datetime, until: datetime) -> list[VisitRow]:
+        """Stays of every kind that start in the span."""
+        ...
+
+    def decisions(self, since: datetime, until: datetime) -> list[DecisionRow]: ...
+
+    def redemptions(self, since: datetime, until: datetime) -> list[RedemptionRow]: ...
+
+    def exposures(self, since: datetime, until: datetime) -> list[MessageRow]:
+        """Messages created in the span that a channel accepted."""
+        ...
+
+
+class JobRecords(Protocol):
+    """Claims on heartbeat ticks."""
+
+    def claim_tick(self, job: str, due: datetime, at: datetime) -> bool:
+        """True for the first to claim this tick."""
+        ...
+
+    def forget_ticks(self, before: datetime) -> None: ...
+
+
+class Records(Protocol):
+    """Everything kept, seen in one transaction."""
+
+    @property
+    def catalog(self) -> CatalogRecords: ...
+    @property
+    def access(self) -> AccessRecords: ...
+    @property
+    def devices(self) -> DeviceRecords: ...
+    @property
+    def sightings(self) -> SightingRecords: ...
+    @property
+    def decisions(self) -> DecisionRecords: ...
+    @property
+    def messages(self) -> MessageRecords: ...
+    @property
+    def coupons(self) -> CouponRecords: ...
+    @property
+    def reports(self) -> ReportRecords: ...
+    @property
+    def jobs(self) -> JobRecords: ...
+
+
+class Database(Protocol):
+    """The one database."""
+
+    def read(self) -> AbstractContextManager[Records]:
+        """A read snapshot; writing through it fails."""
+        ...
+
+    def write(self, work: Callable[[Records], T]) -> T:
+        """Runs `work` in one transaction on the writer and returns its result after the synced commit.
+
+        Whatever `work` raises rolls everything back and is raised here. Raises Unavailable when the database
+        cannot take writes now (locked for 5 s, disk full).
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a channel reaches a shopper: the push token with its platform, or the E.164 phone."""
+
+    device_id: str | None
+    push_token: str | None
+    platform: str | None
+    phone: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The provider took the message."""
+
+    provider_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RetryLater:
+    """Nothing was sent; try again after so many seconds."""
+
+    after_s: float
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Nothing was sent and nothing will be: bad address, bad content, or opted out."""
+
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """It may or may not have been sent."""
+
+    detail: str
+
+
+SendResult = Accepted | RetryLater | Refused | Unknown
+
+
+class ChannelAdapter(Protocol):
+    """Carries messages of one channel to a provider."""
+
+    def send(self, message: MessageRow, address: Address, coupon: CouponRow | None) -> SendResult:
+        """Sends one message; `message.id` is the idempotency and collapse id.
+
+        Returns a result for everything that a provider can answer; an exception counts as Unknown.
+        """
+        ...
+
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class GroupResult(Generic[Answer]):
+    """One answer per item of a group, in order; `publish` makes its changes seen in memory after the commit."""
+
+    answers: list[Answer]
+    publish: Callable[[], None]
+
+
+class GroupHandler(Protocol[Item, Answer]):
+    """Work that is committed many items at a time.
+
+    A group that fails is rolled back and its items are tried one by one; an item that still fails is split,
+    and a part that fails alone is refused, so that it costs its neighbours nothing.
+    """
+
+    def weight(self, item: Item) -> int:
+        """How much of a group's room an item takes."""
+        ...
+
+    def process(self, records: Records, items: Sequence[Item]) -> GroupResult[Answer]: ...
+
+    def split(self, item: Item) -> list[Item]:
+        """The item's parts; at most one where it cannot be split."""
+        ...
+
+    def join(self, item: Item, answers: Sequence[Answer]) -> Answer:
+        """The item's answer from those of its parts."""
+        ...
+
+    def refuse(self, item: Item, error: Exception) -> Answer:
+        """The answer for a part that cannot be processed."""
+        ...

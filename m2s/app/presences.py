@@ -1,0 +1,172 @@
+"""Who is in which zone now, and which offers does a step in or a stay bring up? Presence in memory, kept in storage."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from beacons.ranging import Proximity
+from campaigns.model import BeaconSeen, Dwell, Enter, Near
+from m2s.app.catalog import Catalog, LiveOffer
+from m2s.app.ports import Records
+from m2s.core.presence.evidence import PREMISES, Evidence, Kind
+from m2s.core.presence.nearness import BeaconPresence, heard_for, silent, track_beacon
+from m2s.core.presence.tracker import Entered, Presence, dwelled, left_all, left_by_silence, track
+
+_BEACON = "beacon:"
+_State = Presence | BeaconPresence
+_Zones = dict[tuple[str, str], _State]
+
+
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """A trigger that fired: the offer, the evidence that did it, and since when the shopper is there."""
+
+    offer: LiveOffer
+    evidence: Evidence
+    trigger: str
+    since_ms: int
+
+
+class Presences:
+    """Every open presence by shopper; changed only through a `Step` that has been committed."""
+
+    def __init__(self) -> None:
+        self.by_shopper: dict[str, _Zones] = {}
+
+    def load(self, records: Records) -> None:
+        """Takes up what was open when the service last stopped."""
+        self.by_shopper = {}
+        for shopper_id, store_id, zone_id, state in records.sightings.all_presence():
+            kind = BeaconPresence if zone_id.startswith(_BEACON) else Presence
+            self.by_shopper.setdefault(shopper_id, {})[store_id, zone_id] = kind.from_json(state)
+
+    def inside(self, shopper_ids: Iterable[str]) -> dict[str, frozenset[str]]:
+        """The stores whose premises each shopper is in."""
+        return {shopper_id: _inside(self.by_shopper.get(shopper_id, {})) for shopper_id in shopper_ids}
+
+    def over(self, now_ms: int, catalog: Catalog) -> "Step":
+        """The step that ends every presence which silence has ended."""
+        step = Step(self)
+        for shopper_id, zones in self.by_shopper.items():
+            for (store_id, zone_id), state in zones.items():
+                rules = catalog.rules.get((store_id, PREMISES))
+                if rules is None or (
+                    silent(state, now_ms)
+                    if isinstance(state, BeaconPresence)
+                    else left_by_silence(state, now_ms, rules=rules)
+                ):
+                    step.put(shopper_id, (store_id, zone_id), None)
+        return step
+
+
+class Step:
+    """What one group changes, laid over the presences; `keep` writes it, `publish` makes it seen."""
+
+    def __init__(self, base: Presences) -> None:
+        self._base = base
+        self._changes: dict[str, dict[tuple[str, str], _State | None]] = defaultdict(dict)
+
+    def get(self, shopper_id: str, zone: tuple[str, str]) -> _State | None:
+        """The state of one shopper in one zone."""
+        changed = self._changes.get(shopper_id)
+        if changed is not None and zone in changed:
+            return changed[zone]
+        return self._base.by_shopper.get(shopper_id, {}).get(zone)
+
+    def put(self, shopper_id: str, zone: tuple[str, str], state: _State | None) -> None:
+        """Lays a state over; None ends it."""
+        self._changes[shopper_id][zone] = state
+
+    def zones(self, shopper_id: str) -> Mapping[tuple[str, str], _State]:
+        """All open presences of a shopper."""
+        merged = {**self._base.by_shopper.get(shopper_id, {}), **self._changes.get(shopper_id, {})}
+        return {zone: state for zone, state in merged.items() if state is not None}
+
+    def known(self, shopper_id: str) -> bool:
+        """Whether the shopper may have an open presence."""
+        return shopper_id in self._base.by_shopper or shopper_id in self._changes
+
+    def inside(self, shopper_ids: Iterable[str]) -> dict[str, frozenset[str]]:
+        """The stores whose premises each shopper is in."""
+        return {shopper_id: _inside(self.zones(shopper_id)) for shopper_id in shopper_ids}
+
+    def leave_all(self, shopper_id: str, at_ms: int, *, accuracy_m: float, catalog: Catalog) -> None:
+        """A fix outside every padded zone ends the shopper's presences that it is newer than."""
+        for zone, state in self.zones(shopper_id).items():
+            rules = catalog.rules.get(zone)
+            if isinstance(state, Presence) and rules is not None:
+                self.put(shopper_id, zone, left_all(state, at_ms, accuracy_m=accuracy_m, rules=rules)[0])
+
+    def advance(self, evidence: Evidence, catalog: Catalog) -> Iterator[Fired]:
+        """Moves presence on by one piece of evidence and yields the triggers that this fires."""
+        zone = (evidence.store_id, evidence.zone_id)
+        before = self.get(evidence.shopper_id, zone)
+        assert before is None or isinstance(before, Presence)  # noqa: S101  beacon states have their own keys
+        after, events = track(before, evidence, rules=catalog.rules[zone])
+        if after is not before:
+            self.put(evidence.shopper_id, zone, after)
+        entered = any(isinstance(event, Entered) for event in events)
+        for live in catalog.by_zone.get(zone, ()):
+            trigger = live.offer.trigger
+            since_ms = after.entered_at_ms if after is not None else None
+            if since_ms is None:
+                continue
+            if isinstance(trigger, Near | Enter) and entered:
+                yield Fired(live, evidence, type(trigger).__name__.lower(), since_ms)
+            elif isinstance(trigger, Dwell) and dwelled(before, after, duration_ms=_ms(trigger.duration)):
+                yield Fired(live, evidence, "dwell", since_ms)
+        if evidence.kind is Kind.BEACON and evidence.place is not None:
+            yield from self._hear(evidence, evidence.place, catalog)
+
+    def _hear(self, evidence: Evidence, place: str, catalog: Catalog) -> Iterator[Fired]:
+        offers = catalog.by_place.get((evidence.store_id, place), ())
+        steps: dict[str, tuple[BeaconPresence | None, BeaconPresence | None]] = {}
+        for live in offers:
+            trigger = live.offer.trigger
+            assert isinstance(trigger, BeaconSeen)  # noqa: S101  only these stand in by_place
+            wanted = Proximity(trigger.proximity.value)
+            if wanted.value not in steps:
+                zone = (evidence.store_id, f"{_BEACON}{place}:{wanted.value}")
+                before = self.get(evidence.shopper_id, zone)
+                assert before is None or isinstance(before, BeaconPresence)  # noqa: S101
+                steps[wanted.value] = before, track_beacon(before, evidence, wanted=wanted)
+                self.put(evidence.shopper_id, zone, steps[wanted.value][1])
+            before, after = steps[wanted.value]
+            if heard_for(before, after, duration_ms=_ms(trigger.duration)) and after is not None:
+                yield Fired(live, evidence, "beacon", after.first_ms or evidence.at_ms)
+
+    def keep(self, records: Records) -> None:
+        """Writes what changed."""
+        put, drop = [], []
+        for shopper_id, zones in self._changes.items():
+            for (store_id, zone_id), state in zones.items():
+                if state is None:
+                    drop.append((shopper_id, store_id, zone_id))
+                else:
+                    put.append((shopper_id, store_id, zone_id, state.seen_at_ms, state.to_json()))
+        if put:
+            records.sightings.put_presence(put)
+        if drop:
+            records.sightings.drop_presence(drop)
+
+    def publish(self) -> None:
+        """Makes what changed seen, once it is committed."""
+        for shopper_id in self._changes:
+            zones = dict(self.zones(shopper_id))
+            if zones:
+                self._base.by_shopper[shopper_id] = zones
+            else:
+                self._base.by_shopper.pop(shopper_id, None)
+
+
+def _inside(zones: Mapping[tuple[str, str], _State]) -> frozenset[str]:
+    return frozenset(
+        store_id
+        for (store_id, zone_id), state in zones.items()
+        if zone_id == PREMISES and isinstance(state, Presence) and state.inside
+    )
+
+
+def _ms(duration: timedelta) -> int:
+    return duration // timedelta(milliseconds=1)

@@ -1,0 +1,181 @@
+"""How do stores and campaigns come into force? Whole and checked, or not at all; then a new catalog replaces the old."""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from campaigns.identity import version_of
+from campaigns.model import Campaign
+from campaigns.outline import StoreOutline
+from campaigns.problems import CampaignProblems
+from campaigns.reader import read_campaign
+from m2s.app.ports import Database, Records
+from m2s.app.rows import CampaignRow
+from m2s.core.base.errors import Conflict, Invalid, NotFound, Problem
+from m2s.core.base.ids import Ids
+from m2s.core.base.instants import Clock
+from m2s.core.places.geojson import store_to_feature
+from m2s.core.places.store import Store
+
+ACTIVE, PAUSED, STOPPED = "active", "paused", "stopped"
+
+_SALT_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What `apply_campaign` did: `created`, `changed` or `unchanged`."""
+
+    campaign: CampaignRow
+    change: str
+
+
+class Publish:
+    """Publishes stores and campaigns; `reload` swaps the running catalog for the new one after each commit."""
+
+    def __init__(
+        self,
+        database: Database,
+        ids: Ids,
+        *,
+        clock: Clock,
+        stores: Callable[[], Iterable[Store]],
+        reload: Callable[[], None],
+    ) -> None:
+        self._database = database
+        self._ids = ids
+        self._clock = clock
+        self._stores = stores
+        self._reload = reload
+
+    def publish_stores(self, stores: Sequence[Store]) -> int:
+        """Adds the stores, or replaces those of the same id, all or none; returns the catalog's new version."""
+        now = self._clock.now()
+
+        def put(records: Records) -> int:
+            for store in stores:
+                feature = json.dumps(store_to_feature(store), ensure_ascii=False, separators=(",", ":"))
+                records.catalog.put_store(store.id, feature, at=now)
+            return records.catalog.raise_version()
+
+        version = self._database.write(put)
+        self._reload()
+        return version
+
+    def check_campaign(self, yaml: str, file: str = "<campaign>") -> Campaign:
+        """The campaign of a YAML text, checked against the stores in force.
+
+        Raises Invalid with every problem of the text; each pointer is `file:line:column`.
+        """
+        try:
+            return read_campaign(yaml, file, stores=[_outline(store) for store in self._stores()])
+        except CampaignProblems as found:
+            problems = [
+                Problem(
+                    f"{problem.file}:{problem.line}:{problem.column}",
+                    problem.code,
+                    f"{problem.detail} ({problem.hint})" if problem.hint else problem.detail,
+                )
+                for problem in found.problems
+            ]
+            raise Invalid("the campaign cannot be used as it is written", problems=problems) from None
+
+    def apply_campaign(self, campaign_id: str | None, yaml: str, *, file: str = "<campaign>") -> Applied:
+        """Puts a campaign into force; a paused one stays paused, and its salt stays for ever.
+
+        `campaign_id`, where given, is what the text must call itself. Raises Invalid as `check_campaign`, and
+        Conflict for a campaign that was stopped.
+        """
+        campaign = self.check_campaign(yaml, file)
+        if campaign_id not in (None, campaign.id):
+            raise Invalid(
+                f"this is the campaign {campaign.id!r}, not {campaign_id!r}: change `campaign:` or the address",
+                code="other_campaign",
+            )
+        row = CampaignRow(
+            id=campaign.id,
+            version=version_of(campaign),
+            state=ACTIVE,
+            salt=self._ids.secret(_SALT_BYTES).hex(),
+            yaml=yaml,
+            applied_at=self._clock.now(),
+        )
+        applied = self._database.write(lambda records: _put(records, row))
+        if applied.change != "unchanged":
+            self._reload()
+        return applied
+
+    def campaigns(self) -> list[CampaignRow]:
+        """Every campaign ever applied, sorted by id."""
+        with self._database.read() as records:
+            return records.catalog.campaigns()
+
+    def campaign(self, campaign_id: str) -> CampaignRow:
+        """One campaign; raises NotFound."""
+        with self._database.read() as records:
+            return _campaign(records, campaign_id)
+
+    def pause(self, campaign_id: str) -> CampaignRow:
+        """Stops sending until `resume`; raises NotFound, and Conflict for a stopped campaign."""
+        return self._set_state(campaign_id, PAUSED)
+
+    def resume(self, campaign_id: str) -> CampaignRow:
+        """Sends again; raises NotFound, and Conflict for a stopped campaign."""
+        return self._set_state(campaign_id, ACTIVE)
+
+    def stop(self, campaign_id: str) -> CampaignRow:
+        """Ends a campaign for good; raises NotFound."""
+        return self._set_state(campaign_id, STOPPED)
+
+    def _set_state(self, campaign_id: str, state: str) -> CampaignRow:
+        def change(records: Records) -> tuple[CampaignRow, bool]:
+            row = _campaign(records, campaign_id)
+            if row.state == state:
+                return row, False
+            if row.state == STOPPED:
+                raise Conflict(_stopped(campaign_id), code="campaign_stopped")
+            records.catalog.set_campaign_state(campaign_id, state)
+            records.catalog.raise_version()
+            return replace(row, state=state), True
+
+        row, changed = self._database.write(change)
+        if changed:
+            self._reload()
+        return row
+
+
+def _put(records: Records, row: CampaignRow) -> Applied:
+    running = next((known for known in records.catalog.campaigns() if known.id == row.id), None)
+    if running is None:
+        records.catalog.put_campaign(row)
+        records.catalog.raise_version()
+        return Applied(row, "created")
+    if running.state == STOPPED:
+        raise Conflict(_stopped(row.id), code="campaign_stopped")
+    if running.version == row.version:
+        return Applied(running, "unchanged")
+    changed = replace(row, state=running.state, salt=running.salt)
+    records.catalog.put_campaign(changed)
+    records.catalog.raise_version()
+    return Applied(changed, "changed")
+
+
+def _campaign(records: Records, campaign_id: str) -> CampaignRow:
+    row = next((known for known in records.catalog.campaigns() if known.id == campaign_id), None)
+    if row is None:
+        raise NotFound(f"there is no campaign {campaign_id!r}; GET /v1/campaigns lists those that exist")
+    return row
+
+
+def _stopped(campaign_id: str) -> str:
+    return f"the campaign {campaign_id!r} was stopped for good; apply it under another name to run it again"
+
+
+def _outline(store: Store) -> StoreOutline:
+    return StoreOutline(
+        id=store.id,
+        brand=store.brand,
+        tags=store.tags,
+        zone_ids=frozenset(zone.id for zone in store.zones),
+        places=frozenset(beacon.place for beacon in store.beacons if beacon.place),
+    )

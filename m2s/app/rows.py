@@ -1,0 +1,173 @@
+"""What is kept, row by row? Plain values that storage reads and writes; SQL rows never leave the storage room."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRow:
+    """One app installation; `token_hash` is the SHA-256 of its device token."""
+
+    id: str
+    shopper_id: str
+    platform: str | None
+    push_token: str | None
+    language: str | None
+    timezone: str | None
+    os_permissions: Mapping[str, str]
+    registered_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ShopperRow:
+    """One person; `phone` is E.164."""
+
+    id: str
+    phone: str | None
+    country: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentRow:
+    """One consent statement: purpose `marketing` (per channel) or `location` (channel None)."""
+
+    purpose: str
+    channel: str | None
+    granted: bool
+    text_version: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """One API key; its secret is known only by its SHA-256."""
+
+    id: str
+    role: str
+    store_id: str | None
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignRow:
+    """One applied campaign; `state` is `active`, `paused` or `stopped`."""
+
+    id: str
+    version: str
+    state: str
+    salt: str
+    yaml: str
+    applied_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class VisitRow:
+    """One stay at a store as the rule `rule_version` sees it; `kind` says whether it counts (`visit`)."""
+
+    id: str
+    shopper_id: str
+    store_id: str
+    start_at: datetime
+    end_at: datetime
+    dwell_s: int
+    kind: str
+    confidence: str
+    status: str
+    started: bool
+    sources: str
+    replaces: str | None
+    rule_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRow:
+    """One decision as it is kept; `trace` is the list of checks as JSON-able mappings."""
+
+    id: str
+    occasion_key: str
+    campaign_id: str
+    offer_id: str
+    offer_version: str
+    shopper_id: str
+    device_id: str | None
+    store_id: str
+    trigger: str
+    outcome: str
+    reason: str | None
+    channel: str | None
+    trace: Sequence[Mapping[str, Any]]
+    at: datetime
+    decided_at: datetime
+    valid_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRow:
+    """One message of the outbox. States: planned, claimed, sending, accepted, unknown, expired, refused, cancelled."""
+
+    id: str
+    decision_id: str
+    shopper_id: str
+    device_id: str | None
+    campaign_id: str
+    offer_id: str
+    store_id: str
+    channel: str
+    title: str | None
+    body: str
+    state: str
+    reason: str | None
+    not_before: datetime
+    valid_until: datetime
+    created_at: datetime
+    tries: int
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
+class CouponRow:
+    """One issued coupon; amounts are decimal text in `currency`; `state` is `issued` or `redeemed`."""
+
+    code: str
+    decision_id: str
+    shopper_id: str
+    campaign_id: str
+    offer_id: str
+    store_id: str
+    value: str
+    min_basket: str | None
+    currency: str
+    issued_at: datetime
+    expires_at: datetime
+    state: str
+    redemption_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RedemptionRow:
+    """One validated use of a coupon at a till."""
+
+    id: str
+    code: str
+    shopper_id: str
+    campaign_id: str
+    offer_id: str
+    store_id: str
+    key_id: str
+    basket_id: str | None
+    amount: str | None
+    currency: str | None
+    at: datetime
+    voided_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRow:
+    """A first answer that the same Idempotency-Key replays."""
+
+    body_hash: bytes
+    status: int
+    answer: str

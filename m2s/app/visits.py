@@ -1,0 +1,131 @@
+"""Which visits does new evidence make, change or take back? Each touched stay is folded again from its evidence.
+
+The fold is pure and free of order, so what is kept is always what the sorted evidence says.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from m2s.app.catalog import Catalog
+from m2s.app.ports import Records
+from m2s.app.rows import VisitRow
+from m2s.core.base.instants import from_ms, to_ms
+from m2s.core.places.hours import hours_of
+from m2s.core.places.store import Store
+from m2s.core.presence.evidence import PREMISES
+from m2s.core.presence.marks import LONGEST_BRIDGE_MS
+from m2s.core.presence.visit import (
+    RULE_VERSION,
+    Stay,
+    StayKind,
+    classify,
+    stays,
+    visit_id,
+)
+
+_LOOK_BACK = timedelta(milliseconds=LONGEST_BRIDGE_MS)
+
+
+@dataclass(frozen=True, slots=True)
+class VisitStarted:
+    """A stay has become a visit: emitted once, when it reaches its dwell at confidence medium or better."""
+
+    visit: VisitRow
+
+
+def refresh_visits(
+    records: Records, touched: Mapping[tuple[str, str], int], *, catalog: Catalog, now: datetime
+) -> list[VisitStarted]:
+    """Folds the stays that new evidence can have changed and keeps the difference.
+
+    `touched` gives for each (shopper_id, store_id) the earliest event time (ms) of its new evidence.
+    """
+    started: list[VisitStarted] = []
+    for (shopper_id, store_id), earliest_ms in touched.items():
+        store = catalog.stores.get(store_id)
+        if store is not None:
+            started += _refresh(records, shopper_id, store, earliest_ms=earliest_ms, catalog=catalog, now=now)
+    return started
+
+
+def close_visits(records: Records, *, catalog: Catalog, now: datetime) -> list[VisitRow]:
+    """Closes the stays that can no longer go on: no evidence for longer than their store merges over."""
+    shortest = min((store.visit.gap_merge_s for store in catalog.stores.values()), default=0)
+    done = []
+    for row in records.sightings.open_visits(now - timedelta(seconds=shortest)):
+        store = catalog.stores.get(row.store_id)
+        if store is None or not _may_go_on(row.end_at, store, now):
+            done.append(replace(row, status="closed"))
+    records.sightings.put_visits(done)
+    return [row for row in done if row.kind == StayKind.VISIT]
+
+
+def _refresh(
+    records: Records, shopper_id: str, store: Store, *, earliest_ms: int, catalog: Catalog, now: datetime
+) -> Iterable[VisitStarted]:
+    rules = catalog.rules[store.id, PREMISES]
+    end_since = from_ms(earliest_ms) - _LOOK_BACK
+    before = {row.id: row for row in records.sightings.visits_since(shopper_id, store.id, end_since)}
+    first_ms = min((to_ms(row.start_at) for row in before.values()), default=earliest_ms)
+    evidence = records.sightings.evidence(
+        shopper_id, store.id, min(first_ms, earliest_ms) - int(rules.gap_merge_s * 1000)
+    )
+    proofs = [to_ms(at) for at in records.coupons.redemption_times(shopper_id, store.id, end_since)]
+    after: dict[str, VisitRow] = {}
+    for stay in stays(evidence, rules, proofs_ms=proofs):
+        if from_ms(stay.end_ms) >= end_since:
+            row = _row(shopper_id, store, stay, catalog=catalog, now=now)
+            after[row.id] = _inherit(row, before)
+    gone = [visit_id for visit_id in before if visit_id not in after]
+    changed = [row for row in after.values() if before.get(row.id) != row]
+    if gone:
+        records.sightings.drop_visits(gone)
+    if changed:
+        records.sightings.put_visits(changed)
+    told = {row.id for row in before.values() if row.started}
+    return [
+        VisitStarted(row)
+        for row in changed
+        if row.started and row.id not in told and row.replaces not in told
+    ]
+
+
+def _row(shopper_id: str, store: Store, stay: Stay, *, catalog: Catalog, now: datetime) -> VisitRow:
+    rules = catalog.rules[store.id, PREMISES]
+    start, end = from_ms(stay.start_ms), from_ms(stay.end_ms)
+    hours = hours_of(store.opening_hours, store.timezone, store.country)
+    open_share = hours.open_share(start, end) if stay.dwell_s >= rules.beacon_dwell_min_s else None
+    kind = classify(stay, rules, open_share=open_share)
+    return VisitRow(
+        id=visit_id(shopper_id, store.id, stay=stay),
+        shopper_id=shopper_id,
+        store_id=store.id,
+        start_at=start,
+        end_at=end,
+        dwell_s=stay.dwell_s,
+        kind=kind.value,
+        confidence=stay.confidence.value,
+        status="open" if _may_go_on(end, store, now) else "closed",
+        started=kind is StayKind.VISIT,
+        sources=",".join(stay.sources),
+        replaces=None,
+        rule_version=RULE_VERSION,
+    )
+
+
+def _inherit(row: VisitRow, before: Mapping[str, VisitRow]) -> VisitRow:
+    """Once told, a visit is not told again: neither as it grows, nor when earlier evidence renames it."""
+    same = before.get(row.id)
+    if same is not None:
+        return replace(row, started=row.started or same.started, replaces=same.replaces)
+    renamed = next(
+        (old for old in before.values() if old.start_at <= row.end_at and row.start_at <= old.end_at), None
+    )
+    if renamed is None:
+        return row
+    return replace(row, started=row.started or renamed.started, replaces=renamed.id)
+
+
+def _may_go_on(end: datetime, store: Store, now: datetime) -> bool:
+    return now - end <= timedelta(seconds=store.visit.gap_merge_s)

@@ -1,0 +1,1 @@
+"""Errors, instants and identifiers."""

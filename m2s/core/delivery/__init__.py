@@ -1,0 +1,1 @@
+"""What a message may become: states, retries, addresses."""

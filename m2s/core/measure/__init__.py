@@ -1,0 +1,1 @@
+"""Honest figures: roll-ups, attribution, lift with its interval."""

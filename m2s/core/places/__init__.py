@@ -1,0 +1,1 @@
+"""Where: stores, zones, metres, opening hours, and which zones a point is in."""

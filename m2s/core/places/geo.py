@@ -1,0 +1,74 @@
+"""How far is it in metres? On the WGS 84 ellipsoid, at any latitude and across the antimeridian.
+
+Positions become earth-centred coordinates; a distance is the straight chord between two of them, and a frame
+is the plane that touches the ellipsoid at a point. Up to 50 km both are the geodesic within 0.01 %.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+EQUATOR_M = 6_378_137.0
+"""Semi-major axis of WGS 84."""
+ECCENTRICITY_2 = 0.00669437999014
+"""Squared eccentricity of WGS 84."""
+
+
+def earth_centred(latitudes: float | Floats, longitudes: float | Floats) -> Floats:
+    """Earth-centred, earth-fixed metres of WGS 84 degrees; the last axis holds x, y, z."""
+    phi, theta = np.radians(latitudes), np.radians(longitudes)
+    sine = np.sin(phi)
+    normal = EQUATOR_M / np.sqrt(1.0 - ECCENTRICITY_2 * sine * sine)
+    flat = normal * np.cos(phi)
+    x, y = flat * np.cos(theta), flat * np.sin(theta)
+    return np.stack((x, y, normal * (1.0 - ECCENTRICITY_2) * sine), axis=-1)
+
+
+def metres_per_degree(latitude: float | Floats) -> tuple[Floats, Floats]:
+    """Metres in one degree of latitude and in one degree of longitude, from the WGS 84 radii of curvature."""
+    phi = np.radians(np.asarray(latitude, dtype=np.float64))
+    w = 1.0 - ECCENTRICITY_2 * np.sin(phi) ** 2
+    north = np.pi / 180.0 * EQUATOR_M * (1.0 - ECCENTRICITY_2) / w**1.5
+    return north, np.pi / 180.0 * EQUATOR_M / np.sqrt(w) * np.cos(phi)
+
+
+def unwrapped(longitudes: float | Floats, around: float | Floats) -> Floats:
+    """The longitudes shifted by whole turns so that they lie within 180 degrees of `around`.
+
+    A longitude that is already there keeps its exact value.
+    """
+    values = np.asarray(longitudes, dtype=np.float64)
+    turns: Floats = values + 360.0 * np.round((around - values) / 360.0)
+    return turns
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The plane that touches the ellipsoid at a point: x is metres east, y is metres north."""
+
+    origin: Floats
+    east: Floats
+    north: Floats
+
+    def metres(self, latitudes: float | Floats, longitudes: float | Floats) -> tuple[Floats, Floats]:
+        """Metres east and metres north of the frame's point."""
+        offset = earth_centred(latitudes, longitudes) - self.origin
+        return offset @ self.east, offset @ self.north
+
+
+def frame_at(latitude: float, longitude: float) -> Frame:
+    """The frame whose point is at these WGS 84 degrees."""
+    phi, theta = np.radians(latitude), np.radians(longitude)
+    east = np.array([-np.sin(theta), np.cos(theta), 0.0])
+    north = np.array([-np.sin(phi) * np.cos(theta), -np.sin(phi) * np.sin(theta), np.cos(phi)])
+    return Frame(earth_centred(latitude, longitude), east, north)
+
+
+def distance_m(latitude: float, longitude: float, *, to_latitude: float, to_longitude: float) -> float:
+    """Metres between two WGS 84 positions (the chord; below 50 km equal to the geodesic within 0.01 %)."""
+    return float(
+        np.linalg.norm(earth_centred(latitude, longitude) - earth_centred(to_latitude, to_longitude))
+    )

@@ -1,0 +1,94 @@
+"""Is the store open, until when, and for how much of a stay? OpenStreetMap hours in the store's own time."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from opening_hours import OpeningHours, ParserError, State, UnknownCountryError  # type: ignore[attr-defined]
+
+from m2s.core.base.errors import Invalid
+
+_UTC = ZoneInfo("UTC")
+_HORIZON = timedelta(days=8)
+_COLUMN = re.compile(r"--> \d+:(\d+)")
+_EXPECTED = re.compile(r"= (.+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """The opening hours of one store; None stands for hours that are not known. Make it with `hours_of`."""
+
+    parsed: OpeningHours | None
+
+    def is_open(self, instant: datetime) -> bool | None:
+        """Whether the store is open at an aware instant; None where the hours do not say."""
+        if self.parsed is None:
+            return None
+        state, _ = self.parsed.state(_zoned(instant))
+        return None if state == State.UNKNOWN else state == State.OPEN
+
+    def closes_at(self, instant: datetime) -> datetime | None:
+        """When the store that is open at `instant` closes (UTC); None if not open, or open for 8 days on."""
+        if self.parsed is None:
+            return None
+        closing = None
+        for _, end, state, _ in self.parsed.intervals(_zoned(instant), _zoned(instant + _HORIZON)):
+            if state != State.OPEN:
+                break
+            closing = _after(end, instant)
+        return None if closing is None or closing >= instant + _HORIZON else closing
+
+    def open_share(self, start: datetime, end: datetime) -> float | None:
+        """The open part (0 to 1) of a span, of what is known of it; None where nothing is known."""
+        if end <= start:
+            now = self.is_open(start)
+            return None if now is None else float(now)
+        if self.parsed is None:
+            return None
+        spent = {State.OPEN: 0.0, State.CLOSED: 0.0, State.UNKNOWN: 0.0}
+        reached = start
+        for _, until, state, _ in self.parsed.intervals(_zoned(start), _zoned(end)):
+            until_utc = min(_after(until, reached), end)
+            spent[state] += (until_utc - reached).total_seconds()
+            reached = until_utc
+        known = spent[State.OPEN] + spent[State.CLOSED]
+        return spent[State.OPEN] / known if known > 0.0 else None
+
+
+@lru_cache(maxsize=4096)
+def hours_of(text: str | None, timezone: str, country: str) -> Hours:
+    """The hours that a text means, with the public holidays of `country`; parsed once for each distinct text.
+
+    Raises Invalid (`opening_hours`) naming the column of the first mistake.
+    """
+    if text is None:
+        return Hours(None)
+    zone = ZoneInfo(timezone)
+    try:
+        return Hours(OpeningHours(text, zone, country, auto_country=False, auto_timezone=False))
+    except UnknownCountryError:
+        return Hours(OpeningHours(text, zone, auto_country=False, auto_timezone=False))
+    except ParserError as error:
+        raise Invalid(_explained(text, str(error)), code="opening_hours") from None
+
+
+def _explained(text: str, message: str) -> str:
+    """Our sentence for the parser's picture of a mistake."""
+    column, expected = _COLUMN.search(message), _EXPECTED.search(message)
+    where = int(column.group(1)) if column else 1
+    hint = expected.group(1).replace("_", " ") if expected else "OpenStreetMap opening hours"
+    found = f"{text[where - 1]!r} at column {where}" if where <= len(text) else f"the end at column {where}"
+    return f"{text!r}: {found} is not understood ({hint}); write hours like Mo-Sa 09:00-19:30; PH off"
+
+
+def _zoned(instant: datetime) -> datetime:
+    """The instant in the only kind of UTC that the parser takes."""
+    return instant.astimezone(_UTC)
+
+
+def _after(local: datetime, reached: datetime) -> datetime:
+    """The UTC instant of a local boundary; in the hour that comes twice, the one not before `reached`."""
+    first = local.replace(fold=0).astimezone(UTC)
+    return first if first >= reached else local.replace(fold=1).astimezone(UTC)

@@ -1,0 +1,1 @@
+"""Who was where: sightings, evidence, presence and visits."""

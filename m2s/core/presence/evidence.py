@@ -1,0 +1,51 @@
+"""What does one sighting say about one zone of one store? Evidence: never coordinates, only distances and signals."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+PREMISES = "premises"
+"""The zone in which a stay can be a visit; every other zone of a store is an approach zone."""
+
+
+class Kind(StrEnum):
+    """How the phone knew."""
+
+    LOCATION = "location"
+    GEOFENCE = "geofence"
+    BEACON = "beacon"
+
+
+class Transition(StrEnum):
+    """What the operating system reported about a region."""
+
+    ENTER = "enter"
+    EXIT = "exit"
+    DWELL = "dwell"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One sighting's word on one padded zone.
+
+    `inside_probability` is 0 to 1 for a position; 1 for a fence enter or dwell, 0 for an exit; 1 for a beacon.
+    `boundary_distance_m` is signed, negative inside (positions only). `samples` are the RSSI samples a beacon
+    sighting carries (valid ones, in dBm), `place` its place label, `measured_power_dbm` its power at 1 m.
+    """
+
+    shopper_id: str
+    store_id: str
+    zone_id: str
+    device_id: str
+    sighting_id: str
+    kind: Kind
+    at_ms: int
+    inside_probability: float
+    boundary_distance_m: float | None = None
+    accuracy_m: float | None = None
+    speed_mps: float | None = None
+    transition: Transition | None = None
+    beacon: str | None = None
+    place: str | None = None
+    measured_power_dbm: int | None = None
+    samples: tuple[int, ...] = ()
+    mocked: bool = False

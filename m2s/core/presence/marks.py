@@ -1,0 +1,132 @@
+"""What does the evidence of one shopper at one store say, cleaned, judged and in order of time?
+
+Mocked, repeated and inaccurate evidence is gone, beacon samples have become windows, and positions that
+contradict a beacon are left out.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from beacons.ranging import accepted_windows, valid_rssi
+from m2s.core.presence.evidence import PREMISES, Evidence, Kind, Transition
+from m2s.core.presence.quality import DENYING, Fix, Verdict, fix_of, heard, judge
+
+BEACON_SHIELD_MS = 30_000
+LONGEST_BRIDGE_MS = 16 * 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One judged piece of evidence, or one accepted beacon window (which lasts until `until_ms`)."""
+
+    at_ms: int
+    until_ms: int
+    device_id: str
+    sighting_id: str
+    kind: Kind
+    verdict: Verdict
+    transition: Transition | None = None
+
+
+def _distinct(evidence: Iterable[Evidence]) -> list[Evidence]:
+    premises = (one for one in evidence if one.zone_id == PREMISES)
+    first: dict[tuple[str, str], Evidence] = {}
+    for one in sorted(premises, key=lambda one: (one.at_ms, one.device_id, one.sighting_id)):
+        first.setdefault((one.device_id, one.sighting_id), one)
+    return list(first.values())
+
+
+def marks_of(
+    evidence: Iterable[Evidence], *, gap_ms: int, max_accuracy_m: float, leave_margin_m: float
+) -> list[Mark]:
+    """The marks of the premises, sorted; the same for every order and repetition of the evidence."""
+    distinct = _distinct(evidence)
+    windows = _windows(distinct)
+    shields = _shields(windows, gap_ms)
+    marks = list(windows)
+    previous: dict[str, Fix] = {}
+    for one in distinct:
+        verdict = judge(
+            one,
+            previous.get(one.device_id),
+            max_accuracy_m=max_accuracy_m,
+            leave_margin_m=leave_margin_m,
+        )
+        # Positions are poor indoors: where beacons are heard, a fix may confirm but not deny.
+        shielded = any(since <= one.at_ms <= until for since, until in shields)
+        if shielded and verdict in DENYING:
+            continue
+        fix = fix_of(one, verdict)
+        if fix is not None:
+            previous[one.device_id] = fix
+        if verdict not in (Verdict.HEARD, Verdict.DROPPED, Verdict.MOVING):
+            marks.append(
+                Mark(
+                    one.at_ms,
+                    one.at_ms,
+                    device_id=one.device_id,
+                    sighting_id=one.sighting_id,
+                    kind=one.kind,
+                    verdict=verdict,
+                    transition=one.transition,
+                )
+            )
+    return sorted(marks, key=lambda mark: (mark.at_ms, mark.device_id, mark.sighting_id))
+
+
+def _windows(evidence: Sequence[Evidence]) -> list[Mark]:
+    """Accepted windows over all beacons of the store, each named after the sighting of its first sample."""
+    samples = sorted(
+        (at_ms, one.device_id, one.sighting_id, rssi_dbm)
+        for one in evidence
+        if one.kind is Kind.BEACON and not one.mocked
+        for at_ms, rssi_dbm in heard(one)
+        if valid_rssi(rssi_dbm)
+    )
+    owner: dict[int, tuple[str, str]] = {}
+    for at_ms, device_id, sighting_id, _ in samples:
+        owner.setdefault(at_ms, (device_id, sighting_id))
+    return [
+        Mark(
+            window.first_ms,
+            window.last_ms,
+            device_id=owner[window.first_ms][0],
+            sighting_id=owner[window.first_ms][1],
+            kind=Kind.BEACON,
+            verdict=Verdict.HEARD,
+        )
+        for window in accepted_windows((at_ms, rssi_dbm) for at_ms, _, _, rssi_dbm in samples)
+    ]
+
+
+def _shields(windows: Sequence[Mark], gap_ms: int) -> list[tuple[int, int]]:
+    """Spans in which beacons outrank positions: 30 s around windows, and between windows within the gap."""
+    spans: list[tuple[int, int]] = []
+    for window in windows:
+        since, until = window.at_ms - BEACON_SHIELD_MS, window.until_ms + BEACON_SHIELD_MS
+        if spans and window.at_ms - (spans[-1][1] - BEACON_SHIELD_MS) <= gap_ms:
+            spans[-1] = (spans[-1][0], until)
+        else:
+            spans.append((since, until))
+    return spans
+
+
+def bridges(marks: Sequence[Mark]) -> list[tuple[int, int]]:
+    """Spans over which the operating system vouches for a stay, so that silence does not split it.
+
+    From an enter or dwell to the dwell or exit that is the same device's next fence event, with no leaving
+    fix in between, at most 16 h. An enter that is followed by another enter vouches for nothing.
+    """
+    vouched: list[tuple[int, int]] = []
+    since: dict[str, int] = {}
+    for mark in marks:
+        if mark.verdict is Verdict.OUTSIDE:
+            since.clear()
+        elif mark.kind is Kind.GEOFENCE:
+            started = since.pop(mark.device_id, None)
+            closes = mark.transition in (Transition.DWELL, Transition.EXIT)
+            if closes and started is not None and mark.at_ms - started <= LONGEST_BRIDGE_MS:
+                vouched.append((started, mark.at_ms))
+            if mark.verdict is Verdict.ENTERED:
+                since[mark.device_id] = mark.at_ms
+    return vouched

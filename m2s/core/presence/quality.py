@@ -1,0 +1,126 @@
+"""How far is one sighting to be believed: when did it happen, and what does it say about being inside?"""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from m2s.core.presence.evidence import Evidence, Kind, Transition
+
+LATEST_AHEAD_MS = 5 * 60_000
+OLDEST_MS = 72 * 3_600_000
+INSIDE_P = 0.8
+MAYBE_P = 0.5
+WALKING_MPS = 2.5
+SAMPLE_SPACING_MS = 1_000
+
+
+class Verdict(Enum):
+    """What one piece of evidence says once its quality is known."""
+
+    INSIDE = auto()
+    MAYBE = auto()
+    NEUTRAL = auto()
+    MOVING = auto()
+    OUTSIDE = auto()
+    ENTERED = auto()
+    EXITED = auto()
+    HEARD = auto()
+    DROPPED = auto()
+
+
+DENYING = frozenset({Verdict.OUTSIDE, Verdict.NEUTRAL, Verdict.MOVING})
+"""What a position says against being inside; a beacon heard at the time outranks it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """The latest believable position of a device: what the speed of the next one is measured against."""
+
+    device_id: str
+    at_ms: int
+    boundary_distance_m: float
+    claims_inside: bool
+
+
+def event_time(
+    received_at_ms: int, sent_at_ms: int | None, *, at_ms: int | None, age_ms: int | None
+) -> tuple[int, bool]:
+    """When a sighting happened, in UTC epoch milliseconds, and whether the phone's clock had to be trusted.
+
+    Received − age; else received − (sent_at − at), which cancels a wrong clock; else `at`, flagged.
+    Raises ValueError when there is neither an age nor an `at`.
+    """
+    if age_ms is not None:
+        return received_at_ms - age_ms, False
+    if at_ms is None:
+        raise ValueError("a sighting needs `age_ms` or `at`")
+    if sent_at_ms is not None:
+        return received_at_ms - (sent_at_ms - at_ms), False
+    return at_ms, True
+
+
+def time_problem(at_ms: int, received_at_ms: int) -> str | None:
+    """The rejection code of an event time: more than 5 minutes ahead of receipt or older than 72 h."""
+    ahead_ms = at_ms - received_at_ms
+    return "time_out_of_range" if ahead_ms > LATEST_AHEAD_MS or -ahead_ms > OLDEST_MS else None
+
+
+def judge(
+    evidence: Evidence, previous: Fix | None, *, max_accuracy_m: float, leave_margin_m: float
+) -> Verdict:
+    """What evidence says, given the previous fix of the same device.
+
+    Faster than walking is not a stay: a fix that claims to be inside is MOVING when its reported speed, or
+    the speed at which it crossed the boundary since a fix that was not inside, is above 2.5 m/s. A leaving
+    fix counts at any speed, because who drives off has left. The boundary itself counts as inside.
+    """
+    if evidence.mocked:
+        return Verdict.DROPPED
+    if evidence.kind is Kind.BEACON:
+        return Verdict.HEARD
+    if evidence.kind is Kind.GEOFENCE:
+        return Verdict.EXITED if evidence.transition is Transition.EXIT else Verdict.ENTERED
+    distance_m, accuracy_m = evidence.boundary_distance_m, evidence.accuracy_m
+    if distance_m is None or accuracy_m is None or accuracy_m > max_accuracy_m:
+        return Verdict.DROPPED
+    if distance_m > leave_margin_m + accuracy_m:
+        return Verdict.OUTSIDE
+    if evidence.inside_probability < MAYBE_P:
+        return Verdict.NEUTRAL
+    if _speed_mps(evidence, distance_m, previous) > WALKING_MPS:
+        return Verdict.MOVING
+    return Verdict.INSIDE if evidence.inside_probability >= INSIDE_P else Verdict.MAYBE
+
+
+def _speed_mps(evidence: Evidence, distance_m: float, previous: Fix | None) -> float:
+    # Phones report a negative speed for "unknown".
+    if evidence.speed_mps is not None and evidence.speed_mps >= 0:
+        return evidence.speed_mps
+    if previous is None or previous.claims_inside or previous.device_id != evidence.device_id:
+        return 0.0
+    elapsed_s = max(abs(evidence.at_ms - previous.at_ms) / 1000, 1.0)
+    return abs(distance_m - previous.boundary_distance_m) / elapsed_s
+
+
+def fix_of(evidence: Evidence, verdict: Verdict) -> Fix | None:
+    """The believable position in the evidence, if it holds one."""
+    if (
+        verdict is Verdict.DROPPED
+        or evidence.kind is not Kind.LOCATION
+        or evidence.boundary_distance_m is None
+    ):
+        return None
+    return Fix(
+        evidence.device_id,
+        evidence.at_ms,
+        boundary_distance_m=evidence.boundary_distance_m,
+        claims_inside=evidence.inside_probability >= MAYBE_P,
+    )
+
+
+def heard(evidence: Evidence) -> list[tuple[int, int]]:
+    """The (at_ms, rssi_dbm) samples of a beacon sighting: one a second, the last one at its event time."""
+    newest = len(evidence.samples) - 1
+    return [
+        (evidence.at_ms - (newest - i) * SAMPLE_SPACING_MS, rssi_dbm)
+        for i, rssi_dbm in enumerate(evidence.samples)
+    ]

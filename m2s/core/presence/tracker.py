@@ -1,0 +1,226 @@
+"""Is a shopper inside a zone right now, and since when? What triggers follow while evidence arrives.
+
+Only evidence that is not older than the newest seen moves a presence; visits are told afterwards by the fold.
+"""
+
+import json
+from dataclasses import dataclass, replace
+
+from beacons.ranging import WINDOW_MS, accepted_windows, valid_rssi, window_start
+from m2s.core.presence.evidence import Evidence
+from m2s.core.presence.marks import BEACON_SHIELD_MS
+from m2s.core.presence.quality import DENYING, Fix, Verdict, fix_of, heard, judge
+from m2s.core.presence.visit import StayRules
+
+# Three are enough to accept a window; the bound keeps the row small whatever a phone sends.
+KEPT_SAMPLES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """The shopper came in; `at_ms` is the first evidence of it."""
+
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stayed:
+    """Inside evidence confirmed the presence; the dwell so far."""
+
+    dwell_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """The presence is over; it lasted from `entered_at_ms` to `last_at_ms`."""
+
+    entered_at_ms: int
+    last_at_ms: int
+
+
+Event = Entered | Stayed | Left
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """What is known of one shopper and one zone; `entered_at_ms` is None while nearby but not inside.
+
+    Epoch milliseconds: `seen_at_ms` newest evidence, `last_at_ms` newest inside evidence of this presence,
+    `maybe_at_ms` a probable fix that waits for a second, `heard_at_ms` newest accepted beacon sample.
+    `samples` are those of the newest beacon window.
+    """
+
+    seen_at_ms: int
+    entered_at_ms: int | None = None
+    last_at_ms: int | None = None
+    maybe_at_ms: int | None = None
+    heard_at_ms: int | None = None
+    fix: Fix | None = None
+    samples: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def inside(self) -> bool:
+        """Whether the shopper is in the zone."""
+        return self.entered_at_ms is not None
+
+    @property
+    def dwell_ms(self) -> int:
+        """From entry to the newest inside evidence; 0 while not inside."""
+        if self.entered_at_ms is None or self.last_at_ms is None:
+            return 0
+        return self.last_at_ms - self.entered_at_ms
+
+    def to_json(self) -> str:
+        """The state as JSON text for a database row."""
+        fix = self.fix and (
+            self.fix.device_id,
+            self.fix.at_ms,
+            self.fix.boundary_distance_m,
+            self.fix.claims_inside,
+        )
+        values = (self.seen_at_ms, self.entered_at_ms, self.last_at_ms, self.maybe_at_ms, self.heard_at_ms)
+        return json.dumps([*values, fix, self.samples])
+
+    @classmethod
+    def from_json(cls, text: str) -> "Presence":
+        """The state that `to_json` wrote."""
+        seen_at_ms, entered_at_ms, last_at_ms, maybe_at_ms, heard_at_ms, fix, samples = json.loads(text)
+        return cls(
+            seen_at_ms,
+            entered_at_ms=entered_at_ms,
+            last_at_ms=last_at_ms,
+            maybe_at_ms=maybe_at_ms,
+            heard_at_ms=heard_at_ms,
+            fix=Fix(fix[0], fix[1], boundary_distance_m=fix[2], claims_inside=fix[3]) if fix else None,
+            samples=tuple((at_ms, rssi_dbm) for at_ms, rssi_dbm in samples),
+        )
+
+
+def track(
+    state: Presence | None, evidence: Evidence, *, rules: StayRules
+) -> tuple[Presence | None, tuple[Event, ...]]:
+    """The presence after one more piece of evidence of its zone, and what that changed.
+
+    Evidence comes without repeats. What is older than the newest seen, or not to be believed, changes
+    nothing. Silence longer than the gap ends the presence first, then the evidence is judged anew. A state
+    that is not `inside` is kept, because the next fix is judged against it.
+    """
+    if state is not None and evidence.at_ms < state.seen_at_ms:
+        return state, ()
+    verdict = judge(
+        evidence,
+        state.fix if state else None,
+        max_accuracy_m=rules.max_accuracy_m,
+        leave_margin_m=rules.leave_margin_m,
+    )
+    if verdict is Verdict.DROPPED:
+        return state, ()
+    state = state or Presence(evidence.at_ms)
+    silence: tuple[Event, ...] = ()
+    if left_by_silence(state, evidence.at_ms, rules=rules):
+        state, silence = _leave(state)
+    state = replace(state, seen_at_ms=evidence.at_ms)
+    if _shielded(state, evidence.at_ms) and (verdict in DENYING or verdict is Verdict.EXITED):
+        return state, silence
+    state = replace(state, fix=fix_of(evidence, verdict) or state.fix)
+    state, events = _advance(state, evidence, verdict=verdict, gap_ms=rules.gap_merge_s * 1000)
+    return state, silence + events
+
+
+def _advance(
+    state: Presence, evidence: Evidence, *, verdict: Verdict, gap_ms: float
+) -> tuple[Presence, tuple[Event, ...]]:
+    at_ms = evidence.at_ms
+    match verdict:
+        case Verdict.HEARD:
+            return _hear(state, evidence)
+        case Verdict.ENTERED:
+            return _confirm(state, at_ms, at_ms)
+        case Verdict.EXITED | Verdict.OUTSIDE:
+            ended = replace(state, last_at_ms=at_ms) if verdict is Verdict.EXITED else state
+            return _leave(ended)
+        case Verdict.INSIDE | Verdict.MAYBE:
+            maybe_ms = state.maybe_at_ms
+            succeeds = maybe_ms is not None and at_ms - maybe_ms <= gap_ms
+            if verdict is Verdict.MAYBE and not state.inside and not succeeds:
+                return replace(state, maybe_at_ms=at_ms), ()
+            return _confirm(state, maybe_ms if maybe_ms is not None and succeeds else at_ms, at_ms)
+        case Verdict.NEUTRAL:
+            return replace(state, maybe_at_ms=None), ()
+        case _:
+            return state, ()
+
+
+def _confirm(state: Presence, since_ms: int, until_ms: int) -> tuple[Presence, tuple[Event, ...]]:
+    """Inside evidence from one instant to another: it starts a presence or carries it on."""
+    if state.entered_at_ms is None:
+        entered = replace(state, entered_at_ms=since_ms, last_at_ms=until_ms, maybe_at_ms=None)
+        return entered, (Entered(since_ms),)
+    stayed = replace(state, last_at_ms=max(until_ms, state.last_at_ms or until_ms), maybe_at_ms=None)
+    return stayed, (Stayed(stayed.dwell_ms),)
+
+
+def _leave(state: Presence) -> tuple[Presence, tuple[Event, ...]]:
+    gone = Presence(state.seen_at_ms, fix=state.fix)
+    if state.entered_at_ms is None:
+        return gone, ()
+    return gone, (Left(state.entered_at_ms, state.last_at_ms or state.entered_at_ms),)
+
+
+def _hear(state: Presence, evidence: Evidence) -> tuple[Presence, tuple[Event, ...]]:
+    samples = pooled(state.samples, evidence)
+    state = replace(state, samples=newest_window(samples))
+    windows = accepted_windows(samples)
+    if not windows:
+        return state, ()
+    state = replace(state, heard_at_ms=max(windows[-1].last_ms, state.heard_at_ms or 0))
+    return _confirm(state, windows[0].first_ms, windows[-1].last_ms)
+
+
+def pooled(kept: tuple[tuple[int, int], ...], evidence: Evidence) -> list[tuple[int, int]]:
+    """Samples of a beacon sighting together with those kept of the newest window."""
+    return [*kept, *(sample for sample in heard(evidence) if valid_rssi(sample[1]))]
+
+
+def newest_window(samples: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """The samples that later ones may still join in a window."""
+    if not samples:
+        return ()
+    start_ms = window_start(max(at_ms for at_ms, _ in samples))
+    return tuple(sample for sample in samples if start_ms <= sample[0] < start_ms + WINDOW_MS)[-KEPT_SAMPLES:]
+
+
+def _shielded(state: Presence, at_ms: int) -> bool:
+    return state.heard_at_ms is not None and at_ms - state.heard_at_ms <= BEACON_SHIELD_MS
+
+
+def left_by_silence(state: Presence, now_ms: int, *, rules: StayRules) -> bool:
+    """Whether nothing confirmed the presence for longer than the gap: it is over and its row can go.
+
+    A state that is not inside is over when nothing at all was seen for as long.
+    """
+    latest_ms = state.last_at_ms if state.last_at_ms is not None else state.seen_at_ms
+    return now_ms - latest_ms > rules.gap_merge_s * 1000
+
+
+def left_all(
+    state: Presence | None, at_ms: int, *, accuracy_m: float, rules: StayRules
+) -> tuple[Presence | None, tuple[Event, ...]]:
+    """The presence after a fix (not mocked) outside every padded zone: over, with None for the state.
+
+    A fix that is older than the newest evidence, too inaccurate, or contradicted by a beacon heard within the
+    last 30 s changes nothing.
+    """
+    if state is None or at_ms < state.seen_at_ms or accuracy_m > rules.max_accuracy_m:
+        return state, ()
+    if _shielded(state, at_ms):
+        return state, ()
+    return None, _leave(state)[1]
+
+
+def dwelled(before: Presence | None, after: Presence | None, *, duration_ms: int) -> bool:
+    """Whether this step made the dwell reach a duration: true exactly once per presence that gets so far."""
+    if after is None or not after.inside or after.dwell_ms < duration_ms:
+        return False
+    same = before is not None and before.entered_at_ms == after.entered_at_ms
+    return not (same and before is not None and before.dwell_ms >= duration_ms)

@@ -1,0 +1,1 @@
+"""Floor 3: doors. They translate and never decide."""

@@ -1,0 +1,187 @@
+"""What did the client send? Bodies read within their limit while they arrive, and JSON read more strictly than usual.
+
+The usual reader takes NaN, numbers beyond double precision, lone surrogates and repeated keys; this one does not.
+"""
+
+import json
+import math
+import re
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+from starlette.types import Receive
+
+from m2s.core.base.errors import Invalid, Problem, TooLarge
+from m2s.entry.api.problems import Malformed, UnsupportedMedia
+
+DEEPEST = 16
+"""Levels of nesting that a body may have; the deepest that anything here needs is 9 (a multipolygon's positions)."""
+
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+_ONE_KIND = bytes.maketrans(b"{}", b"[]")
+_REFUSED_CHARACTER = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+_GZIP_WINDOW = 31
+
+
+class ClientGoneError(Exception):
+    """The client went away before its body was complete."""
+
+
+async def read_body(
+    receive: Receive, headers: list[tuple[bytes, bytes]], *, limit: int, gzip_allowed: bool = False
+) -> bytes:
+    """The whole body, inflated; raises TooLarge as soon as it passes `limit` bytes, before or after inflation.
+
+    Raises UnsupportedMedia for any other content encoding, Malformed for bad gzip, ClientGoneError.
+    """
+    inflate = _inflater(headers, gzip_allowed=gzip_allowed)
+    length = _header(headers, b"content-length")
+    if length.isdigit() and int(length[:19]) > limit:
+        raise _too_large(limit)
+    received = size = 0
+    parts: list[bytes] = []
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGoneError
+        chunk = message.get("body", b"")
+        more = message.get("more_body", False)
+        received += len(chunk)
+        part = inflate.decompress(chunk, limit - size + 1) if inflate and chunk else chunk
+        size += len(part)
+        if received > limit or size > limit:
+            raise _too_large(limit)
+        parts.append(part)
+    if inflate:
+        inflate.close()
+    return b"".join(parts)
+
+
+def read_json(body: bytes) -> Any:
+    """The value of a JSON text.
+
+    Raises Malformed for what is no JSON (NaN and Infinity are not), UnsupportedMedia for what is not UTF-8, and
+    Invalid with a problem per value for numbers beyond double precision, control characters (but tab and line
+    feed), lone surrogates and repeated keys.
+    """
+    problems: list[Problem] = []
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            problems.append(Problem("", "duplicate_key", "an object names the same key twice"))
+        return found
+
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError:
+        raise UnsupportedMedia("the body is not UTF-8", code="not_utf8") from None
+    try:
+        value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=unique)
+    except RecursionError:
+        raise too_deep() from None
+    except ValueError:
+        # Numbers of thousands of digits are a ValueError too; its message would repeat the input.
+        raise Malformed("the body is not JSON", code="not_json") from None
+    if nested_deeper(body, DEEPEST):
+        raise too_deep()
+    problems += _refused_values(value)
+    if problems:
+        raise Invalid("the JSON holds values that are not taken", problems=problems)
+    return value
+
+
+def nested_deeper(body: bytes, levels: int) -> bool:
+    """Whether valid JSON nests more than so many levels."""
+    brackets = _STRING.sub(b"", body).translate(_ONE_KIND, _NOT_BRACKETS)
+    for _ in range(levels):
+        # Takes the innermost brackets away: one level.
+        brackets = brackets.replace(b"[]", b"")
+    return bool(brackets)
+
+
+def too_deep() -> Malformed:
+    """The error for a body that nests too deep."""
+    return Malformed(f"the JSON nests deeper than {DEEPEST} levels", code="too_deep")
+
+
+def media_type(headers: list[tuple[bytes, bytes]]) -> str:
+    """The content type in lower case without its parameters; "" when there is none.
+
+    Raises UnsupportedMedia for a charset other than UTF-8.
+    """
+    kind, *parameters = _header(headers, b"content-type").decode("latin-1").lower().split(";")
+    for parameter in parameters:
+        name, _, value = parameter.strip().partition("=")
+        if name == "charset" and value.strip('"') not in ("utf-8", "utf8"):
+            raise UnsupportedMedia("the body has to be UTF-8", code="not_utf8")
+    return kind.strip()
+
+
+class _Inflater:
+    """Inflates one gzip member, never more than asked for."""
+
+    def __init__(self) -> None:
+        self._stream = zlib.decompressobj(_GZIP_WINDOW)
+
+    def decompress(self, chunk: bytes, most: int) -> bytes:
+        try:
+            inflated = self._stream.decompress(self._stream.unconsumed_tail + chunk, most)
+        except zlib.error:
+            raise Malformed("the body is not gzip", code="not_gzip") from None
+        if self._stream.unused_data:
+            raise Malformed("the body goes on after the end of its gzip data", code="not_gzip")
+        return inflated
+
+    def close(self) -> None:
+        if not self._stream.eof:
+            raise Malformed("the gzip data ends too early", code="not_gzip")
+
+
+def _inflater(headers: list[tuple[bytes, bytes]], *, gzip_allowed: bool) -> _Inflater | None:
+    encoding = _header(headers, b"content-encoding").strip().lower()
+    if encoding in (b"", b"identity"):
+        return None
+    if encoding == b"gzip" and gzip_allowed:
+        return _Inflater()
+    taken = "gzip or no content encoding" if gzip_allowed else "no content encoding"
+    raise UnsupportedMedia(f"this route takes {taken}", code="unsupported_encoding")
+
+
+def _header(headers: list[tuple[bytes, bytes]], name: bytes) -> bytes:
+    return next((value for key, value in headers if key == name), b"")
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"the body is larger than {limit} bytes")
+
+
+def _refuse_constant(_: str) -> float:
+    raise ValueError("not a JSON number")
+
+
+def _refused_values(value: Any) -> list[Problem]:
+    found = []
+    for pointer, item in _walk(value):
+        if isinstance(item, str) and _REFUSED_CHARACTER.search(item):
+            detail = "the text holds a control character or half of a surrogate pair"
+            found.append(Problem(pointer, "bad_character", detail))
+        elif isinstance(item, float) and not math.isfinite(item):
+            found.append(Problem(pointer, "number_out_of_range", "the number is beyond double precision"))
+    return found
+
+
+def _walk(value: Any, pointer: str = "") -> Iterator[tuple[str, Any]]:
+    """Every key and scalar of a JSON value with its JSON pointer."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield pointer, key
+            yield from _walk(item, f"{pointer}/{key}")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _walk(item, f"{pointer}/{index}")
+    else:
+        yield pointer, value

@@ -1,0 +1,136 @@
+"""Who may pass through a route, and with what body? Nobody but the roles that it declares; checked before the body is read."""
+
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Annotated, Any
+
+from fastapi import Depends, Request, Response
+from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
+
+from m2s.app.access import Principal, Role
+from m2s.app.rows import DeviceRow, KeyRow
+from m2s.bootstrap import Engine
+from m2s.core.base.errors import Forbidden, Unauthenticated
+from m2s.entry.api.bodies import ClientGoneError, media_type, read_body, read_json
+from m2s.entry.api.problems import Malformed, UnsupportedMedia
+
+MOST_BODY_BYTES = 64 * 1024
+ROLES = "x-roles"
+"""The OpenAPI extension that holds a route's roles; an empty list means that anybody may pass."""
+MOST_BYTES = "x-max-body-bytes"
+_PARSED_IN_THE_LOOP_BYTES = 16 * 1024
+
+log = logging.getLogger(__name__)
+
+
+def allowed(*roles: Role, max_body_bytes: int = MOST_BODY_BYTES, **extra: Any) -> dict[str, Any]:
+    """The declaration of a route's roles and body limit: `@router.get(path, **allowed(Role.TILL))`."""
+    return {"openapi_extra": {ROLES: [str(role) for role in roles], MOST_BYTES: max_body_bytes, **extra}}
+
+
+class Door(APIRoute):
+    """A route that knows its roles; one that does not declare them cannot be made."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler behind the checks: role first, then the body."""
+        declared: Mapping[str, Any] = self.openapi_extra or {}
+        if ROLES not in declared:
+            raise ValueError(f"the route {self.path} declares no role: add `**allowed(…)`")
+        roles = frozenset(Role(role) for role in declared[ROLES])
+        limit = int(declared[MOST_BYTES])
+        handle = super().get_route_handler()
+        json_wanted = self.body_field is not None
+
+        async def guarded(request: Request) -> Response:
+            if roles:
+                text = bearer(request.scope["headers"])
+                request.state.principal = await admit(request.app.state.engine, text, roles)
+            try:
+                body = await read_body(request.receive, request.scope["headers"], limit=limit)
+            except ClientGoneError:
+                raise Malformed("the body ended too early") from None
+            return await handle(await _CheckedRequest.of(request, body, json_wanted=json_wanted))
+
+        return guarded
+
+
+class _CheckedRequest(Request):
+    """A request whose body was read within its limit, and whose JSON by our own reader."""
+
+    _value: Any = None
+
+    @classmethod
+    async def of(cls, request: Request, body: bytes, *, json_wanted: bool) -> "_CheckedRequest":
+        checked = cls(request.scope, request.receive)
+        checked._body = body
+        if json_wanted:
+            if media_type(request.scope["headers"]) != "application/json":
+                raise UnsupportedMedia("send the body as application/json")
+            if len(body) > _PARSED_IN_THE_LOOP_BYTES:
+                checked._value = await run_in_threadpool(read_json, body)
+            else:
+                checked._value = read_json(body)
+        return checked
+
+    async def json(self) -> Any:
+        """The JSON value that was read."""
+        return self._value
+
+
+def bearer(headers: list[tuple[bytes, bytes]]) -> str:
+    """The key or token of the Authorization header; raises Unauthenticated when there is none."""
+    value = next((value for name, value in headers if name == b"authorization"), b"").decode("latin-1")
+    scheme, _, text = value.partition(" ")
+    if scheme.lower() != "bearer" or not text:
+        raise Unauthenticated("send `Authorization: Bearer` with a key (pk_…) or a device token (dt_…)")
+    return text.strip()
+
+
+async def admit(engine: Engine, text: str, roles: frozenset[Role]) -> Principal:
+    """The caller, if it has one of the roles; raises Unauthenticated or Forbidden."""
+    caller = engine.access.known(text) or await run_in_threadpool(engine.access.authenticate, text)
+    if caller.role not in roles:
+        wanted = " or ".join(sorted(roles))
+        raise Forbidden(f"this needs the role {wanted}; the key or token shown has the role {caller.role}")
+    return caller
+
+
+async def _engine(request: Request) -> Engine:
+    engine: Engine = request.app.state.engine
+    return engine
+
+
+async def _caller(request: Request) -> Principal:
+    caller: Principal = request.state.principal
+    return caller
+
+
+async def _device(request: Request) -> DeviceRow:
+    device: DeviceRow | None = request.state.principal.device
+    if device is None:
+        raise Forbidden("this needs a device token")
+    return device
+
+
+async def _key(request: Request) -> KeyRow:
+    key: KeyRow | None = request.state.principal.key
+    if key is None:
+        raise Forbidden("this needs a key")
+    return key
+
+
+async def _body_bytes(request: Request) -> bytes:
+    return await request.body()
+
+
+Here = Annotated[Engine, Depends(_engine)]
+"""The engine that serves this request."""
+Caller = Annotated[Principal, Depends(_caller)]
+"""Who is calling."""
+OwnDevice = Annotated[DeviceRow, Depends(_device)]
+"""The device that is calling."""
+OwnKey = Annotated[KeyRow, Depends(_key)]
+"""The key that is calling."""
+BodyBytes = Annotated[bytes, Depends(_body_bytes)]
+"""The body as it came."""

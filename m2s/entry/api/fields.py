@@ -1,0 +1,79 @@
+"""What may a value look like? Field types that the routes share; strict: text is no number and a boolean is none."""
+
+from datetime import UTC, date, datetime, time
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+
+from m2s.core.base.instants import parse_rfc3339, rfc3339
+
+
+class StrictBody(BaseModel):
+    """A body in which an unknown field is an error."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+
+class LenientBody(BaseModel):
+    """A body from phones: fields of a newer SDK are ignored."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
+
+
+def _instant(value: Any) -> datetime:
+    if isinstance(value, datetime):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("write a time as RFC 3339 text, like 2026-11-02T09:30:00+01:00")
+    try:
+        return parse_rfc3339(value)
+    except (ValueError, OverflowError):
+        raise ValueError("write a time as RFC 3339 with its offset, like 2026-11-02T09:30:00+01:00") from None
+
+
+def _instant_or_day(value: Any) -> datetime:
+    try:
+        return datetime.combine(date.fromisoformat(value), time(), tzinfo=UTC)
+    except (TypeError, ValueError):
+        return _instant(value)
+
+
+def _decimal(value: Any) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise ValueError("write an amount as a number or as text, like 12.50")
+    try:
+        return Decimal(str(value))
+    except InvalidOperation:
+        raise ValueError("write an amount as a number or as text, like 12.50") from None
+
+
+_TIME = {"type": "string", "format": "date-time"}
+_DAY = {"type": "string", "format": "date"}
+_AMOUNT = {
+    "anyOf": [
+        {"type": "number", "minimum": 0, "maximum": 99_999_999},
+        {"type": "string", "pattern": r"^[0-9]{1,8}(\.[0-9]{1,2})?$"},
+    ]
+}
+
+Instant = Annotated[
+    datetime, BeforeValidator(_instant), PlainSerializer(rfc3339, return_type=str), WithJsonSchema(_TIME)
+]
+"""An aware instant, RFC 3339 with offset."""
+InstantOrDay = Annotated[
+    datetime, BeforeValidator(_instant_or_day), WithJsonSchema({"anyOf": [_TIME, _DAY]})
+]
+"""An instant, or a day for its first instant in UTC."""
+Amount = Annotated[
+    Decimal, BeforeValidator(_decimal), Field(ge=0, max_digits=10, decimal_places=2), WithJsonSchema(_AMOUNT)
+]
+"""An amount of money, exact to the cent."""
+Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+"""An identifier."""
+Text64 = Annotated[str, Field(min_length=1, max_length=64)]
+"""A short text."""
+Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
+Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
+IdempotencyKey = Annotated[str, Field(pattern=r"^[\x21-\x7e]{16,255}$")]
+"""A key that makes a repeated request the same request; random, like a UUID."""

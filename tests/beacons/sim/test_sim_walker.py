@@ -1,0 +1,128 @@
+"""People walk at human speeds, shop when shops are open, and lose nothing by a message."""
+
+import math
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from beacons.sim.walker import Kind, Shopper
+from beacons.sim.world import World
+
+MONDAY = 0
+
+
+def crowd(city: World, kind: Kind, *, seed: int = 7, many: int = 60) -> list[Shopper]:
+    return [Shopper(city, seed, index, kind, MONDAY) for index in range(many)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "top_mps"), [(Kind.BUYER, 1.5), (Kind.PASSER_BY, 1.5), (Kind.STAFF, 1.5), (Kind.DRIVER, 14.0)]
+)
+def test_nobody_jumps(city: World, kind: Kind, top_mps: float) -> None:
+    for shopper in crowd(city, kind):
+        plan = shopper.plan(0)
+        for (t0, p0), (t1, p1) in pairwise(plan.knots):
+            assert t1 > t0
+            assert math.dist(p0, p1) / (t1 - t0) <= top_mps + 0.01
+
+
+def test_buyers_visit_one_to_three_open_shops_for_8_to_30_minutes(city: World) -> None:
+    for shopper in crowd(city, Kind.BUYER):
+        stops = shopper.plan(0).stops
+        assert 1 <= len(stops) <= 3
+        for stop in stops:
+            assert 480 <= stop.leave_s - stop.arrive_s <= 1800.001
+            shop = city.shops[stop.store_id]
+            assert shop.is_open(MONDAY, stop.arrive_s, stop.leave_s)
+            midway, _ = shopper.plan(0).at((stop.arrive_s + stop.leave_s) / 2)
+            assert shop.covers(midway, "premises")
+
+
+def test_passers_by_and_drivers_stay_under_two_minutes_in_any_premises_at_a_time(city: World) -> None:
+    for shopper in (*crowd(city, Kind.PASSER_BY), *crowd(city, Kind.DRIVER)):
+        plan = shopper.plan(0)
+        assert plan.stops == ()
+        for shop in city.shops.values():
+            run_s = 0.0
+            second = plan.start_s
+            while second < plan.end_s:
+                run_s = run_s + 5 if shop.covers(plan.at(second)[0], "premises") else 0.0
+                assert run_s <= 180, (shopper.index, shop.name)
+                second += 5
+
+
+def test_staff_work_five_to_eight_hours_and_that_is_no_visit(city: World) -> None:
+    for shopper in crowd(city, Kind.STAFF):
+        plan = shopper.plan(0)
+        assert plan.on_duty
+        assert plan.stops == ()
+        longest_s = max(t1 - t0 for (t0, _), (t1, _) in pairwise(plan.knots))
+        assert 5 * 3600 - 1 < longest_s < 8 * 3600 + 1
+
+
+def test_on_a_sunday_only_shops_open_on_sundays_are_visited(city: World) -> None:
+    sunday = 6
+    stops = [stop for shopper in crowd(city, Kind.BUYER) for stop in shopper.plan(sunday).stops]
+    assert stops
+    assert all(city.shops[stop.store_id].week[sunday] for stop in stops)
+
+
+def test_the_same_seed_gives_the_same_plan_and_another_seed_another(city: World) -> None:
+    one, same, other = (Shopper(city, seed, 3, Kind.BUYER, MONDAY) for seed in (7, 7, 8))
+    assert one.plan(0) == same.plan(0)
+    assert one.plan(0) != other.plan(0)
+    assert one.plan(0) != one.plan(1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(index=st.integers(0, 400), share=st.floats(0.0, 0.99), store=st.integers(0, 19))
+def test_a_detour_adds_one_open_visit_and_moves_no_planned_one(
+    city: World, index: int, share: float, store: int
+) -> None:
+    kind = Kind.BUYER if index % 2 else Kind.PASSER_BY
+    shopper = Shopper(city, 7, index, kind, MONDAY)
+    plan = shopper.plan(0)
+    store_id = list(city.shops)[store]
+    seen_s = plan.start_s + share * (plan.end_s - plan.start_s)
+    changed = shopper.detour(plan, store_id, seen_s)
+    if changed is None:
+        return
+    assert changed.stops[:-1] == plan.stops
+    added = changed.stops[-1]
+    assert added.store_id == store_id
+    assert added.store_id not in {stop.store_id for stop in plan.stops}
+    assert 480 <= added.leave_s - added.arrive_s <= 900.001
+    assert city.shops[store_id].is_open(MONDAY, added.arrive_s, added.leave_s)
+    assert added.arrive_s > seen_s
+    for earlier in (plan.start_s, (plan.start_s + seen_s) / 2):
+        assert changed.at(earlier)[0] == pytest.approx(plan.at(earlier)[0])
+    assert all(t1 > t0 for (t0, _), (t1, _) in pairwise(changed.knots))
+    assert changed.knots[-1][1] == plan.knots[-1][1]
+
+
+def test_some_messages_can_be_followed_and_those_at_work_or_at_the_wheel_never_follow(city: World) -> None:
+    followed = dict.fromkeys(Kind, 0)
+    for kind in Kind:
+        for shopper in crowd(city, kind):
+            plan = shopper.plan(0)
+            midway_s = (plan.start_s + plan.end_s) / 2
+            followed[kind] += shopper.detour(plan, "node-954713831", midway_s) is not None
+    assert followed[Kind.PASSER_BY] > 30
+    assert followed[Kind.STAFF] == followed[Kind.DRIVER] == 0
+
+
+def test_a_message_seen_when_she_is_gone_changes_nothing(city: World) -> None:
+    shopper = Shopper(city, 7, 0, Kind.PASSER_BY, MONDAY)
+    plan = shopper.plan(0)
+    assert shopper.detour(plan, "node-954713831", plan.end_s) is None
+    assert shopper.detour(plan, "node-954713831", plan.start_s - 1) is None
+
+
+def test_the_share_that_a_message_moves_is_the_effect_and_grows_with_it(city: World) -> None:
+    people = crowd(city, Kind.PASSER_BY, many=3000)
+    moved = {effect: {p.index for p in people if p.reacts("c", "s", effect)} for effect in (0.0, 0.3, 0.6)}
+    assert moved[0.0] == set()
+    assert len(moved[0.3]) / 3000 == pytest.approx(0.3, abs=0.03)
+    assert moved[0.3] < moved[0.6]

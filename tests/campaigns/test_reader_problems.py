@@ -1,0 +1,298 @@
+"""Is every mistake in a campaign file told with its place, all of them at once, whatever the text is?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+import campaigns
+from campaigns.identity import version_of
+from campaigns.outline import StoreOutline
+from campaigns.problems import CampaignProblems, Problem
+from campaigns.reader import read_campaign
+
+EXAMPLES = sorted((Path(campaigns.__file__).parent / "examples").glob("*.yaml"))
+
+GOOD = """\
+campaign: good
+name: Good
+timezone: store
+from: 2026-11-01
+until: 2026-11-30
+stores: {tags: [bakery]}
+holdout: 10%
+offers:
+  - offer: one
+    trigger: {near: vicinity}
+    when: {days: mon-sat, hours: "08:30-10:30", open: true}
+    channels: [push, sms]
+    coupon: {value: 1.00 EUR, expires: 2d}
+    message:
+      push: {title: {fr: Salut}, body: {fr: "Code {code}"}}
+      sms: {fr: "{brand}: code {code}. STOP {stop_number}"}
+"""
+
+STORES = [
+    StoreOutline(
+        "paris-1", "Nord", frozenset({"bakery"}), frozenset({"premises", "vicinity"}), frozenset({"till"})
+    ),
+    StoreOutline(
+        "paris-2", "Sud", frozenset({"shoes"}), frozenset({"premises", "street"}), frozenset({"shoes"})
+    ),
+]
+
+
+def problems_of(text: str | bytes, stores: list[StoreOutline] | None = None) -> list[Problem]:
+    with pytest.raises(CampaignProblems) as caught:
+        read_campaign(text, "c.yaml", stores=stores)
+    return caught.value.problems
+
+
+def changed(old: str, new: str) -> str:
+    assert GOOD.count(old) == 1, old
+    return GOOD.replace(old, new)
+
+
+def marked(text: str) -> tuple[str, int, int]:
+    """The text without its mark `¦`, and the line and column that the mark stood at."""
+    before, _, after = text.partition("¦")
+    return before + after, before.count("\n") + 1, len(before) - before.rfind("\n")
+
+
+def test_the_text_that_these_tests_spoil_is_good() -> None:
+    assert read_campaign(GOOD, stores=STORES).id == "good"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [
+        ("name: Good", "name: ¦NO", "ambiguous"),
+        ("name: Good", "name: ¦22:00", "ambiguous"),
+        ("name: Good", "name: ¦0123", "ambiguous"),
+        ("name: Good", "¦name:", "missing_value"),
+        ("name: Good", "name: ¦[Good]", "wrong_type"),
+        ("name: Good", "¦nam: Good", "unknown_key"),
+        ("campaign: good", "campaign: ¦Good Morning", "bad_value"),
+        ("campaign: good", "campaign: ¦2026", "ambiguous"),
+        ("timezone: store", "timezone: ¦Europe/Pari", "unknown_timezone"),
+        ("from: 2026-11-01", "from: ¦2026-13-01", "bad_value"),
+        ("from: 2026-11-01", "from: ¦1899-01-01", "out_of_range"),
+        ("until: 2026-11-30", "until: ¦2026-10-31", "ends_before_start"),
+        ("tags: [bakery]", "tags: ¦[]", "empty_list"),
+        ("tags: [bakery]", "tags: [¦on]", "ambiguous"),
+        ("tags: [bakery]", "all: ¦false", "bad_value"),
+        ("tags: [bakery]", "all: ¦yes", "bad_value"),
+        ("tags: [bakery]", 'all: ¦"true"', "bad_value"),
+        ("{tags: [bakery]}", "¦{}", "no_stores"),
+        ("tags: [bakery]", "all: true, ids: ¦[a]", "contradiction"),
+        ("holdout: 10%", "holdout: ¦0.1", "bad_value"),
+        ("holdout: 10%", "holdout: ¦100%", "out_of_range"),
+        ("{near: vicinity}", "¦{near: vicinity, enter: premises}", "one_trigger"),
+        ("{near: vicinity}", "{¦nearby: vicinity}", "unknown_key"),
+        (
+            "{near: vicinity}",
+            '{at: ¦"sat 25:00", audience_near: {within: 3km, seen_within: 1d}}',
+            "bad_value",
+        ),
+        ("{near: vicinity}", '¦{at: "sat 10:00"}', "missing_key"),
+        ("{near: vicinity}", "{dwell: {zone: premises, for: ¦6}}", "bad_value"),
+        ("{near: vicinity}", "{beacon: {place: till, proximity: ¦close, for: 20s}}", "bad_value"),
+        ("days: mon-sat", "days: ¦monday", "bad_value"),
+        ('hours: "08:30-10:30"', "hours: ¦08:30", "bad_value"),
+        ('hours: "08:30-10:30"', 'hours: ¦"08:30-08:30"', "out_of_range"),
+        ("open: true", "open: true, ¦holidays: skip", "unknown_key"),
+        ('"08:30-10:30", open: true', "'08:30-10:30', closing_buffer: ¦20m", "needs_open"),
+        ("channels: [push, sms]", "channels: [push, ¦push]", "duplicate_channel"),
+        ("channels: [push, sms]", "channels: [push, ¦fax]", "bad_value"),
+        ("channels: [push, sms]", "channels: [push, ¦webhook]", "channel_without_text"),
+        ("1.00 EUR", "¦1,00 €", "bad_value"),
+        ("1.00 EUR", "¦0.00 EUR", "out_of_range"),
+        ("expires: 2d", "expires: ¦tomorrow", "bad_value"),
+        ("value: 1.00 EUR", "value: 1.00 EUR, min_basket: ¦5.00 CHF", "currency"),
+        ('{fr: "Code {code}"}', '{fr: "Code ¦{coed}"}', "placeholder"),
+        ('{fr: "Code {code}"}', '{fr: "Code ¦{code!r}"}', "placeholder"),
+        ('{fr: "Code {code}"}', '{fr: "Code ¦{code"}', "placeholder"),
+        ('{fr: "Code {code}"}', '{fr: "Code ¦{stop_number}"}', "unfilled"),
+        ('{fr: "Code {code}"}', '{fr: "Dès ¦{min_basket}"}', "unfilled"),
+        ('{fr: "Code {code}"}', '{¦no: "Code"}', "ambiguous"),
+        ('{fr: "Code {code}"}', '{¦xx: "Code"}', "unknown_language"),
+        ('{fr: "Code {code}"}', '{fr: ¦""}', "empty_text"),
+        ('{fr: "Code {code}"}', '¦"Code"', "wrong_type"),
+        ("title: {fr: Salut}", "title: ¦{fr: Salut, en: Hi}", "languages_differ"),
+        ('{fr: "Code {code}"}', '{fr: ¦"a\\u0007b"}', "control_character"),
+        (
+            '{fr: "{brand}: code {code}. STOP {stop_number}"}',
+            '{fr: ¦"{brand}: code {code}"}',
+            "sms_without_stop",
+        ),
+        (
+            '{fr: "{brand}: code {code}. STOP {stop_number}"}',
+            '{fr: ¦"code {code}. STOP {stop_number}"}',
+            "sms_without_sender",
+        ),
+        ("  - offer: one", "  - offer: one\n    audience: {consent: ¦false}", "consent_needed"),
+        ("  - offer: one", "  - offer: one\n    audience: {¦visits: {at_most: 0}}", "unknown_key"),
+        ("  - offer: one", "  - offer: one\n    priority: ¦050", "bad_value"),
+        ("  - offer: one", "  - offer: one\n    priority: ¦101", "out_of_range"),
+        ("  - offer: one", "  - offer: one\n    fresh: ¦11m", "out_of_range"),
+        ("  - offer: one", "  - offer: one\n    limits: {per_shopper: ¦1/3d}", "bad_value"),
+        ("  - offer: one", "  - offer: one\n    limits: {per_shopper: ¦1 per 0d}", "out_of_range"),
+    ],
+)
+def test_a_mistake_is_told_where_it_stands(old: str, new: str, code: str) -> None:
+    text, line, column = marked(changed(old, new))
+    assert (line, column, code) in [(found.line, found.column, found.code) for found in problems_of(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("", (1, 1, "empty")),
+        ("# only a comment\n", (1, 1, "empty")),
+        ("just words", (1, 1, "wrong_type")),
+        (GOOD + "name: Again\n", (17, 1, "duplicate_key")),
+        (GOOD + "---\ncampaign: other\n", (17, 1, "documents")),
+        (GOOD.replace("stores: {tags", "stores: &all {tags"), (6, 9, "anchor")),
+        (GOOD.replace("name: Good", "name: *all"), (2, 7, "alias")),
+        (GOOD.replace("name: Good", "name: !!str Good"), (2, 7, "tag")),
+        (GOOD + "<<: {a: b}\n", (17, 1, "merge_key")),
+        (GOOD.replace("    channels", "\tchannels"), (12, 1, "tab")),
+        ("%YAML 1.1\n---\n" + GOOD, (1, 1, "directive")),
+        ("a: b: c", (1, 5, "not_yaml")),
+        ("a: [1, 2", (1, 9, "not_yaml")),
+        ('a: "\\UFFFFFFFF"', (1, 1, "not_yaml")),
+        ("a: b\x07", (1, 5, "character")),
+        ("name: \udc80", (1, 7, "character")),
+        ("a: " + "[" * 50_000, (1, 23, "too_deep")),
+        ("a: [" + "1, " * 3_000 + "]", (1, 5996, "too_many_nodes")),
+        ("a: " + "x" * (256 * 1024), (1, 1, "too_large")),
+        (b"campaign: good\nname: caf\xe9\n", (2, 10, "not_utf8")),
+    ],
+)
+def test_a_text_that_is_not_a_plain_yaml_mapping_is_refused_where_it_stops_being_one(
+    text: str | bytes, where: tuple[int, int, str]
+) -> None:
+    assert where in [(problem.line, problem.column, problem.code) for problem in problems_of(text)]
+
+
+def test_all_problems_of_a_file_come_at_once_in_the_order_of_its_lines() -> None:
+    text = GOOD.replace("name: Good", "name: NO").replace("10%", "ten").replace("2d", "2 days")
+    assert [(problem.line, problem.code) for problem in problems_of(text)] == [
+        (2, "ambiguous"),
+        (7, "bad_value"),
+        (13, "bad_value"),
+    ]
+
+
+def test_a_missing_key_is_told_at_the_mapping_that_needs_it() -> None:
+    text = GOOD.replace("    channels: [push, sms]\n", "").replace("campaign: good\n", "")
+    assert [(problem.line, problem.detail) for problem in problems_of(text)] == [
+        (1, "a campaign needs campaign:"),
+        (8, "an offer needs channels:"),
+    ]
+
+
+def test_two_offers_of_one_name_are_refused_at_the_second() -> None:
+    second = GOOD[GOOD.index("  - offer: one") :]
+    assert [(problem.line, problem.code) for problem in problems_of(GOOD + second)] == [
+        (17, "duplicate_offer")
+    ]
+
+
+def test_a_key_that_is_nearly_right_is_suggested() -> None:
+    (problem,) = problems_of(changed("    channels:", "    fresch: 5m\n    channels:"))
+    assert str(problem).startswith(
+        'c.yaml:12:5: "fresch" is not a key of an offer (did you mean fresh? allowed: '
+    )
+
+
+def test_an_excerpt_shows_the_line_with_a_caret_under_the_mistake() -> None:
+    (problem,) = problems_of(changed("holdout: 10%", "holdout: 0.1"))
+    assert problem.excerpt() == "7 | holdout: 0.1\n  |          ^"
+
+
+def test_an_excerpt_of_a_long_line_stays_short_and_printable() -> None:
+    (problem,) = problems_of("a" * 5_000 + ": \x1b[31m")
+    assert problem.column == 5_003
+    line, caret = problem.excerpt().splitlines()
+    assert line.isprintable()
+    assert line[caret.index("^")] == " "
+    assert len(line) <= 110
+
+
+def test_names_that_no_store_has_are_told_with_the_nearest_that_exists() -> None:
+    text = changed("{tags: [bakery]}", "{tags: [backery, bakery], ids: [paris-3], brands: [Nord, Est]}")
+    line = text.splitlines()[5]
+    assert [(p.line, p.column, p.code, p.hint) for p in problems_of(text, STORES)] == [
+        (6, line.index("backery") + 1, "unknown_tag", "did you mean bakery?"),
+        (6, line.index("paris-3") + 1, "unknown_store", "did you mean paris-2?"),
+        (6, line.index("Est") + 1, "unknown_brand", "known: Nord, Sud"),
+    ]
+
+
+def test_a_zone_must_exist_at_a_store_of_the_campaign() -> None:
+    (problem,) = problems_of(changed("near: vicinity", "near: street"), STORES)
+    assert (problem.line, problem.column, problem.code) == (10, 21, "unknown_zone")
+    assert read_campaign(changed("near: vicinity", "near: street")).offers
+
+
+def test_a_beacon_place_must_exist_at_a_store_of_the_campaign() -> None:
+    text = changed("{near: vicinity}", "{beacon: {place: shoes, proximity: near, for: 20s}}")
+    (problem,) = problems_of(text, STORES)
+    assert (problem.line, problem.column, problem.code) == (10, 31, "unknown_place")
+
+
+def test_without_any_store_there_is_one_problem_not_many() -> None:
+    assert [problem.code for problem in problems_of(GOOD, [])] == ["no_stores"]
+
+
+def read_or_refuse(text: str | bytes) -> None:
+    problems: list[Problem] | None = None
+    try:
+        assert version_of(read_campaign(text, stores=STORES))
+    except CampaignProblems as refused:
+        problems = refused.problems
+    if problems is not None:
+        assert problems
+        assert all(problem.line >= 1 and problem.column >= 1 and problem.excerpt() for problem in problems)
+
+
+@given(st.text(st.one_of(st.sampled_from(" \t\n:-[]{}&*!|>'\"%@,?#\\~<=a1"), st.characters()), max_size=200))
+@example('"\\UFFFFFFFF"')
+@example("%YAML 1.3\n---\na")
+@example("? - a\n: b")
+def test_any_text_is_read_or_refused(text: str) -> None:
+    read_or_refuse(text)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_read_or_refused(text: bytes) -> None:
+    read_or_refuse(text)
+
+
+@given(st.sampled_from(EXAMPLES), st.data())
+def test_a_damaged_campaign_is_read_or_refused(path: Path, data: st.DataObject) -> None:
+    text = path.read_text(encoding="utf-8")
+    start = data.draw(st.integers(0, len(text)))
+    end = data.draw(st.integers(start, min(len(text), start + 40)))
+    patch = data.draw(
+        st.sampled_from(["", "\n", "{", "]", '"', "&a ", "*a", "- ", ": ", "NO", "1e999", "🥐", "\t"])
+    )
+    read_or_refuse(text[:start] + patch + text[end:])
+
+
+@given(st.sampled_from(EXAMPLES), st.data())
+def test_any_value_in_place_of_another_is_read_or_refused(path: Path, data: st.DataObject) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    number = data.draw(st.integers(0, len(lines) - 1))
+    key, colon, _ = lines[number].partition(":")
+    value = data.draw(
+        st.sampled_from(
+            ["[]", "{}", "~", "[[a]]", "{a: {b: c}}", "''", "9" * 5000, "-0", "99999999w", "9999-12-31"]
+        )
+    )
+    lines[number] = f"{key}{colon} {value}"
+    read_or_refuse("\n".join(lines))

@@ -1,0 +1,216 @@
+"""Does a shopper read the right words: placeholders, language, and values that cannot spoil a text?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from campaigns.facts import Candidate, Decision, Occasion, Outcome, StoreFacts
+from campaigns.model import Campaign, Channel, CouponTerms, Money, Near, Offer, StoreSelector, Texts
+from campaigns.texts import (
+    PLACEHOLDERS,
+    choose_language,
+    distance_text,
+    message_texts,
+    message_values,
+    money_text,
+    placeholders,
+    render,
+    scan,
+)
+
+NOW = datetime(2026, 11, 2, 7, 45, tzinfo=UTC)
+STORE = StoreFacts(
+    store_id="bakery-1",
+    name="Le Fournil",
+    brand=None,
+    address="3 rue Grimaldi",
+    phone=None,
+    timezone="Europe/Monaco",
+    country="MC",
+    subdivision=None,
+    is_open=True,
+    closes_at=datetime(2026, 11, 2, 18, 30, tzinfo=UTC),
+)
+OFFER = Offer(
+    id="warm",
+    trigger=Near("vicinity"),
+    channels=(Channel.PUSH, Channel.SMS),
+    message={
+        Channel.PUSH: Texts(
+            body={"fr": "-{value} à {distance}, jusqu'à {closes_at}", "en": "{value} off, {distance} away"},
+            title={"fr": "Chaud !", "en": "Warm!"},
+        ),
+        Channel.SMS: Texts({"fr": "{brand}: code {code}. STOP {stop_number}"}),
+    },
+    coupon=CouponTerms(Money(Decimal("1.00"), "EUR"), None, timedelta(days=2)),
+)
+CAMPAIGN = Campaign("c", "C", None, None, None, StoreSelector(all=True), 0.1, timedelta(days=7), (OFFER,))
+DECISION = Decision(
+    candidate=Candidate(
+        CAMPAIGN, OFFER, "v1", "salt", False, Occasion("k", "s", None, "near", NOW, False, 243.0), STORE
+    ),
+    outcome=Outcome.SEND,
+    reason=None,
+    channel=Channel.PUSH,
+    language="fr",
+    trace=(),
+    arms={},
+    decided_at=NOW,
+    valid_until=NOW + timedelta(minutes=45),
+)
+
+
+def test_a_push_has_its_title_and_body_filled_in_the_language_of_the_shopper() -> None:
+    french = message_values(DECISION, language="fr", code="AB12")
+    assert message_texts(OFFER, Channel.PUSH, language="fr-FR", values=french) == (
+        "Chaud !",
+        "-1,00 € à 240 m, jusqu'à 19:30",
+    )
+    english = message_values(DECISION, language="en", code="AB12")
+    assert message_texts(OFFER, Channel.PUSH, language="en", values=english) == (
+        "Warm!",
+        "€1.00 off, 240 m away",
+    )
+
+
+def test_an_sms_has_no_title_and_names_its_sender_code_and_stop_number() -> None:
+    values = message_values(DECISION, language="fr", code="AB12", stop_number="36180")
+    assert message_texts(OFFER, Channel.SMS, language="en", values=values) == (
+        None,
+        "Le Fournil: code AB12. STOP 36180",
+    )
+
+
+def test_there_is_a_value_for_every_placeholder_even_where_nothing_is_known() -> None:
+    bare = replace(STORE, address=None, closes_at=None)
+    occasion = replace(DECISION.candidate.occasion, distance_m=None)
+    candidate = replace(DECISION.candidate, store=bare, occasion=occasion, offer=replace(OFFER, coupon=None))
+    values = message_values(replace(DECISION, candidate=candidate), language="fr")
+    assert set(values) == set(PLACEHOLDERS)
+    assert {name for name, value in values.items() if value} == {
+        "store_name",
+        "store_address",
+        "brand",
+        "valid_until",
+    }
+
+
+def test_times_are_those_of_the_store() -> None:
+    away = replace(DECISION.candidate, store=replace(STORE, timezone="Indian/Reunion"))
+    assert message_values(DECISION, language="fr")["valid_until"] == "09:30"
+    assert message_values(replace(DECISION, candidate=away), language="fr")["valid_until"] == "12:30"
+
+
+@pytest.mark.parametrize(
+    ("preferred", "fallback", "chosen"),
+    [
+        ("en", None, "en"),
+        ("en-GB", None, "en"),
+        ("EN_us", None, "en"),
+        ("de", "en", "en"),
+        ("de", None, "fr"),
+        (None, None, "fr"),
+        ("", "it", "fr"),
+    ],
+)
+def test_the_language_is_the_preferred_one_else_the_fallback_else_the_first_written(
+    preferred: str | None, fallback: str | None, chosen: str
+) -> None:
+    assert choose_language(Texts({"fr": "a", "en": "b"}), preferred, fallback=fallback) == chosen
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ("{store_name} {{code}} {code}", []),
+        ("{unknown}", [0]),
+        ("ab {code.__class__} {code[0]}", [3, 20]),
+        ("{code!r}{code:>10}{ code }{}", [0, 8, 18, 26]),
+        ("a } b", [2]),
+        ("a {code", [2]),
+        ("{{{code}}}", []),
+        ("{{code}", [6]),
+        ("%s $code ${code}", []),
+    ],
+)
+def test_a_brace_that_is_no_placeholder_is_told_by_its_place(text: str, columns: list[int]) -> None:
+    assert [flaw.at for flaw in scan(text)[1]] == columns
+
+
+def test_a_placeholder_that_is_nearly_right_is_suggested() -> None:
+    (flaw,) = scan("{store-name}")[1]
+    assert flaw.hint.startswith("did you mean store_name?")
+
+
+def test_double_braces_are_braces() -> None:
+    assert render("{{{code}}} {{}}", {"code": "X"}) == "{X} {}"
+    assert placeholders("{{code}} {brand}") == {"brand"}
+
+
+def test_a_flawed_text_is_never_rendered() -> None:
+    with pytest.raises(ValueError, match="not a placeholder"):
+        render("{code.__class__}", {"code": "X"})
+
+
+def test_values_are_inert_and_cannot_break_a_line() -> None:
+    evil = "{code}\r\nBcc: \x00all\u2028\u202egnirts"
+    assert render("{brand}!", {"brand": evil, "code": "SECRET"}) == "{code} Bcc: all gnirts!"
+
+
+@given(st.text(st.one_of(st.sampled_from("{}ab"), st.characters()), max_size=60))
+def test_any_text_is_rendered_whole_or_has_a_flaw(text: str) -> None:
+    _, flaws = scan(text)
+    assert all(0 <= flaw.at < len(text) and text[flaw.at] in "{}" for flaw in flaws)
+    if not flaws and not placeholders(text):
+        assert render(text, {}) == text.replace("{{", "{").replace("}}", "}")
+
+
+@given(st.text(), st.sampled_from(PLACEHOLDERS))
+def test_no_value_brings_control_characters_into_a_text(value: str, name: str) -> None:
+    rendered = render(f"[{{{name}}}]", {name: value})
+    assert rendered[0] == "["
+    assert rendered[-1] == "]"
+    assert len(rendered.splitlines()) == 1
+    assert all(ord(character) >= 32 for character in rendered)
+    assert rendered.encode("utf-8")
+
+
+@given(st.text(st.characters(exclude_characters="{}"), max_size=40))
+def test_braces_written_twice_give_back_any_text(text: str) -> None:
+    wild = "{" + text + "}"
+    assert render(wild.replace("{", "{{").replace("}", "}}"), {}) == wild
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "language", "text"),
+    [
+        ("1.00", "EUR", "fr", "1,00 €"),
+        ("1.00", "EUR", "en", "€1.00"),
+        ("12.50", "CHF", "de", "12,50 CHF"),
+        ("12.50", "CHF", "en", "CHF 12.50"),
+    ],
+)
+def test_money_is_written_as_the_language_writes_it(
+    amount: str, currency: str, language: str, text: str
+) -> None:
+    assert money_text(Money(Decimal(amount), currency), language) == text
+
+
+@pytest.mark.parametrize(
+    ("distance_m", "language", "text"),
+    [
+        (0.0, "fr", "10 m"),
+        (243.0, "fr", "240 m"),
+        (994.9, "en", "990 m"),
+        (996.0, "en", "1.0 km"),
+        (1234.0, "fr", "1,2 km"),
+    ],
+)
+def test_a_distance_is_round_and_short(distance_m: float, language: str, text: str) -> None:
+    assert distance_text(distance_m, language) == text
