@@ -29,7 +29,7 @@ lint: $(VENV)/.dev  ## check style, types and import rules
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.dev  ## measure the engine against its floors
-	@$(BIN)/python -m bench $(ARGS)
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 check-python:
 	@command -v $(PYTHON) >/dev/null || { \

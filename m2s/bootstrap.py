@@ -3,18 +3,27 @@
 import json
 import random
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Self, TextIO
 
 from campaigns.facts import Policy
 from m2s.adapters.channels import registry
-from m2s.adapters.runtime.clock import SystemClock
-from m2s.adapters.runtime.ids import SystemIds
+from m2s.adapters.importers.csv_file import read_csv
+from m2s.adapters.importers.geojson import read_geojson
+from m2s.adapters.runtime.clock import SteppedClock, SystemClock
+from m2s.adapters.runtime.ids import SeededIds, SystemIds
+from m2s.adapters.runtime.logs import configure_logs as configure_logs
+from m2s.adapters.runtime.metrics import Metrics
 from m2s.adapters.runtime.scheduler import Heartbeat
 from m2s.adapters.storage.database import SqlDatabase
+from m2s.adapters.storage.engine import database_path
+from m2s.adapters.storage.lock import held_by
+from m2s.adapters.storage.migrate import upgrade
 from m2s.app.access import Access
 from m2s.app.catalog import Catalog, build_catalog
 from m2s.app.deliver import Deliver
@@ -31,6 +40,7 @@ from m2s.app.sighting import Answer, Batch
 from m2s.core.base.ids import Ids
 from m2s.core.base.instants import Clock
 from m2s.core.places.geojson import read_features
+from m2s.core.places.store import Store
 from m2s.settings import Settings
 
 _UNIVERSAL_SALT = "universal_salt"
@@ -62,21 +72,17 @@ class Intakes:
         return self._database.submit_grouped(batch)
 
 
-class Engine:
-    """The whole service without its doors."""
+class Desk:
+    """Stores, campaigns, keys and figures of one database, without the service around them: what commands work at.
 
-    def __init__(self, settings: Settings, database: SqlDatabase, *, world: World) -> None:
-        self.settings = settings
+    On a database that was opened to read only, whatever would write raises Conflict.
+    """
+
+    def __init__(self, database: SqlDatabase, *, world: World) -> None:
         self.database = database
         self.clock = world.clock
         self._catalog = self._read_catalog()
-        policy = Policy(
-            pressure=settings.pressure_rates,
-            universal_holdout=settings.universal_holdout,
-            universal_salt=_universal_salt(database, world.ids),
-        )
         self.access = Access(database, world.ids, clock=world.clock)
-        self.devices = Devices(database, world.ids, clock=world.clock)
         self.publish = Publish(
             database,
             world.ids,
@@ -85,11 +91,44 @@ class Engine:
             reload=self.reload,
         )
         self.explain = Explain(database, world.clock, store_ids=lambda: self.catalog().stores)
-        self.redeem = Redeem(database, world.clock, ids=world.ids)
         self.reports = Measure(database, world.clock, catalog=self.catalog)
+
+    def catalog(self) -> Catalog:
+        """The catalog in force."""
+        return self._catalog
+
+    def reload(self) -> None:
+        """Swaps the catalog for what is published now; a group that is being processed keeps the old one."""
+        self._catalog = self._read_catalog()
+
+    def _read_catalog(self) -> Catalog:
+        with self.database.read() as records:
+            version = records.catalog.version()
+            features = [json.loads(text) for text in records.catalog.store_features()]
+            campaigns = records.catalog.campaigns()
+        stores = read_features((f"stores[{i}]", feature) for i, feature in enumerate(features))
+        return build_catalog(version, stores, campaigns)
+
+
+class Engine(Desk):
+    """The whole service without its doors."""
+
+    def __init__(self, settings: Settings, database: SqlDatabase, *, world: World) -> None:
+        super().__init__(database, world=world)
+        self.settings = settings
+        self.metrics = Metrics()
+        policy = Policy(
+            pressure=settings.pressure_rates,
+            universal_holdout=settings.universal_holdout,
+            universal_salt=_universal_salt(database, world.ids),
+        )
+        self.devices = Devices(database, world.ids, clock=world.clock)
+        self.redeem = Redeem(database, world.clock, ids=world.ids)
         self.intake = Intakes(database)
         self._intake = Intake(
-            catalog=self.catalog, clock=world.clock, house=House(policy, settings.stop_number, world.ids)
+            catalog=self.catalog,
+            clock=world.clock,
+            house=House(policy, settings.stop_number, world.ids, self.metrics),
         )
         self.deliver = Deliver(
             database,
@@ -108,14 +147,6 @@ class Engine:
             jobs=standard_jobs(database, close_visits=self._close_visits, plan=plan, deliver=self.deliver),
         )
         self._heartbeat = Heartbeat(self.jobs)
-
-    def catalog(self) -> Catalog:
-        """The catalog in force."""
-        return self._catalog
-
-    def reload(self) -> None:
-        """Swaps the catalog for what is published now; a group that is being processed keeps the old one."""
-        self._catalog = self._read_catalog()
 
     def start(self, *, heartbeat: bool = True) -> None:
         """Takes up what an earlier process left, and starts the heartbeat unless the caller runs the jobs."""
@@ -140,16 +171,7 @@ class Engine:
         return []
 
     def _close_visits(self, _now: datetime) -> None:
-        publish: Callable[[], None] = self.database.write(self._intake.close)
-        publish()
-
-    def _read_catalog(self) -> Catalog:
-        with self.database.read() as records:
-            version = records.catalog.version()
-            features = [json.loads(text) for text in records.catalog.store_features()]
-            campaigns = records.catalog.campaigns()
-        stores = read_features((f"stores[{i}]", feature) for i, feature in enumerate(features))
-        return build_catalog(version, stores, campaigns)
+        self.database.write(self._intake.close, then=lambda publish: publish())
 
 
 def open_database(
@@ -157,6 +179,41 @@ def open_database(
 ) -> SqlDatabase:
     """The database of the settings; see SqlDatabase for what it raises."""
     return SqlDatabase(settings.database_url, serves_at=serves_at, read_only=read_only)
+
+
+@contextmanager
+def open_desk(settings: Settings, *, read_only: bool) -> Iterator[Desk]:
+    """A desk at the database of the settings; one that is read only works beside a running server."""
+    with open_database(settings, read_only=read_only) as database:
+        yield Desk(database, world=World.real())
+
+
+def database_file(settings: Settings) -> Path:
+    """The file of the settings' database, whether or not it exists."""
+    return database_path(settings.database_url)
+
+
+def database_owner(settings: Settings) -> str | None:
+    """Who owns the database, as `process 4711 at http://127.0.0.1:8000`; None when nobody does."""
+    return held_by(database_file(settings))
+
+
+def upgrade_database(settings: Settings) -> None:
+    """Creates the database or brings it to this version's shape; see `migrate.upgrade` for what it raises."""
+    upgrade(settings.database_url)
+
+
+def read_stores(text: str, file_format: str, *, timezone: str | None) -> list[Store]:
+    """The stores of a file's text in the format `geojson`, `osm` (GeoJSON too) or `csv`; raises Invalid."""
+    return STORE_READERS[file_format](text, timezone)
+
+
+STORE_READERS: Mapping[str, Callable[[str, str | None], list[Store]]] = {
+    "geojson": read_geojson,
+    "csv": read_csv,
+    "osm": read_geojson,
+}
+"""How each format of store files is read."""
 
 
 def build_engine(settings: Settings, *, serves_at: str | None = None, world: World | None = None) -> Engine:
@@ -167,6 +224,23 @@ def build_engine(settings: Settings, *, serves_at: str | None = None, world: Wor
     except BaseException:
         database.close()
         raise
+
+
+@dataclass(frozen=True, slots=True)
+class DemoEngine:
+    """An engine whose clock the caller moves."""
+
+    engine: Engine
+    clock: SteppedClock
+
+
+def build_demo_engine(folder: Path, *, start: datetime, seed: int, screens: TextIO) -> DemoEngine:
+    """An engine on a new database in `folder`, with a stepped clock, seeded names and nobody held out from all."""
+    settings = Settings(database_url=f"sqlite:///{folder / 'demo.sqlite3'}", universal_holdout=0.0)
+    upgrade(settings.database_url)
+    clock = SteppedClock(start)
+    world = World(clock, SeededIds(clock, seed=seed), screens)
+    return DemoEngine(build_engine(settings, world=world), clock)
 
 
 def _channels(settings: Settings, world: World) -> dict[str, Any]:

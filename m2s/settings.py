@@ -44,18 +44,20 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="M2S_", env_nested_delimiter="__", extra="forbid")
 
-    database_url: str = Field("sqlite:///m2s.sqlite3", description="where everything is kept")
-    host: str = Field("127.0.0.1", description="the address to listen on")
-    port: int = Field(8000, ge=0, le=65_535, description="the port to listen on; 0 takes a free one")
-    timezone: str | None = Field(None, description="time zone of stores that name none, e.g. Europe/Paris")
+    database_url: str = Field(default="sqlite:///m2s.sqlite3", description="where everything is kept")
+    host: str = Field(default="127.0.0.1", description="the address to listen on")
+    port: int = Field(default=8000, ge=0, le=65_535, description="the port to listen on; 0 takes a free one")
+    timezone: str | None = Field(
+        default=None, description="time zone of stores that name none, e.g. Europe/Paris"
+    )
     universal_holdout: float = Field(
-        0.05, ge=0, le=0.5, description="share of shoppers that never get a message"
+        default=0.05, ge=0, le=0.5, description="share of shoppers that never get a message"
     )
     pressure: list[str] = Field(
-        ["1 per 1d", "2 per 7d", "6 per 30d"],
+        default=["1 per 1d", "2 per 7d", "6 per 30d"],
         description="messages a shopper may get, across campaigns and channels",
     )
-    stop_number: str = Field("36000", description="where a shopper sends STOP; shown in SMS texts")
+    stop_number: str = Field(default="36000", description="where a shopper sends STOP; shown in SMS texts")
     channels: ChannelSettings = ChannelSettings()
 
     @field_validator("pressure")

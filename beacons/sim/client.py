@@ -39,6 +39,10 @@ class Api:
         """Tell push token, platform, language and time zone."""
         self._call("PATCH", "/v1/devices/me", token, json=facts)
 
+    def identify(self, token: str, phone: str) -> None:
+        """Tell the shopper's phone number (E.164), by which her country is known."""
+        self._call("POST", "/v1/devices/me/identify", token, json={"phone": phone})
+
     def consent(self, token: str, consents: list[dict[str, Any]]) -> None:
         """Record what the shopper agreed to."""
         self._call("PUT", "/v1/devices/me/consents", token, json={"consents": consents})

@@ -26,13 +26,14 @@ _FAR_EAST_M = 6000.0
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """What kind of phone it is. `clock_error_s` is added to its own clock; `tells_age` phones send `age_ms`,
-    the others their own time of the event and of the sending.
+    """What kind of phone it is. `number` is None where the owner keeps it to herself. `clock_error_s` is added
+    to its own clock; `tells_age` phones send `age_ms`, the others their own time of event and sending.
     """
 
     platform: str
     language: str
     timezone: str
+    number: str | None
     marketing: bool
     positions: bool
     tells_age: bool
@@ -52,12 +53,16 @@ class Noticed:
 
 
 def traits(random: Random, shopper: Shopper) -> Traits:
-    """Draw a phone. Most live across the border, as most people in the shops of Monaco do."""
+    """Draw a phone. Most owners live across the border, in France, as most people in Monaco's shops do: their
+    numbers are of the range that is kept for fiction there (06 39 98). The others are at home in Monaco.
+    """
+    from_france = random.random() < 0.92
     wrong_clock = random.random() < 0.15
     return Traits(
         platform=random.choice(("ios", "android")),
         language=random.choices(("fr", "en", "it"), (0.6, 0.2, 0.2))[0],
-        timezone=random.choices(("Europe/Paris", "Europe/Rome", "Europe/Monaco"), (0.85, 0.08, 0.07))[0],
+        timezone="Europe/Paris" if from_france else "Europe/Monaco",
+        number=f"+3363998{shopper.index % 10_000:04d}" if from_france else None,
         marketing=random.random() >= 0.1,
         positions=not shopper.doors_only,
         tells_age=random.random() < 0.85,

@@ -123,6 +123,8 @@ class Simulation:
                     "timezone": phone.timezone,
                 },
             )
+            if phone.number is not None:
+                self._api.identify(token, phone.number)
             consent = {"text_version": _TEXT_VERSION, "at": granted_at}
             self._api.consent(
                 token,

@@ -68,7 +68,7 @@ def _held(
 ) -> Verdict | None:
     """What keeps a message from leaving now; None when nothing does."""
     if now >= message.valid_until:
-        return Verdict(State.EXPIRED, "valid")
+        return Verdict(State.EXPIRED, "valid_until")
     if message.tries > MOST_TRIES:
         return Verdict(State.CANCELLED, "tries")
     candidate = _candidate(message, rules.catalog, now=now)

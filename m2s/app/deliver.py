@@ -123,7 +123,8 @@ class Deliver:
     def _begin(self, message: MessageRow) -> bool:
         """Commits `sending`; False when the message has expired meanwhile or another worker has it."""
         now = self._clock.now()
-        verdict = Verdict(State.EXPIRED if now >= message.valid_until else State.SENDING)
+        expired = now >= message.valid_until
+        verdict = Verdict(State.EXPIRED, "valid_until") if expired else Verdict(State.SENDING)
 
         def work(records: Records) -> bool:
             return _settle(records, message, verdict, at=now)
@@ -175,10 +176,10 @@ class Deliver:
     def _again(self, message: MessageRow, after_s: float, *, now: datetime, given_up: State) -> Verdict:
         if message.tries >= MOST_TRIES:
             return Verdict(given_up, "tries")
-        not_before = now + timedelta(seconds=max(after_s, retry_after(message.tries, self._jitter())))
-        if not_before >= message.valid_until:
-            return Verdict(State.EXPIRED if given_up is State.REFUSED else given_up)
-        return Verdict(State.PLANNED, None, not_before)
+        wait_s = max(after_s, retry_after(message.tries, self._jitter()))
+        if wait_s >= (message.valid_until - now).total_seconds():
+            return Verdict(State.EXPIRED if given_up is State.REFUSED else given_up, "valid_until")
+        return Verdict(State.PLANNED, None, now + timedelta(seconds=wait_s))
 
 
 def _settle(records: Records, message: MessageRow, verdict: Verdict, *, at: datetime) -> bool:

@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -81,6 +81,9 @@ class Devices:
         os_permissions (name to state); None forgets a value. Raises Invalid with a problem per bad field."""
         _refuse_bad(changes)
         if changes:
+            changes = dict(changes)
+            if "os_permissions" in changes:
+                changes["os_permissions"] = changes["os_permissions"] or {}
             now = self._clock.now()
             self._database.write(lambda records: records.devices.update_device(device_id, changes, at=now))
 
@@ -176,7 +179,7 @@ def _refuse_other_body(first: AnswerRow, body_hash: bytes) -> None:
 
 
 def _refuse_bad(details: Mapping[str, Any]) -> None:
-    checks = {
+    checks: dict[str, tuple[Callable[[Any], object], str]] = {
         "platform": (lambda value: value in PLATFORMS, "write ios or android"),
         "language": (_LANGUAGE.fullmatch, "write the two letters of ISO 639-1, like fr"),
         "timezone": (_is_timezone, "write an IANA name, like Europe/Paris"),

@@ -13,7 +13,7 @@ from m2s.app.decide import settle
 from m2s.app.dedupe import SeenIds
 from m2s.app.facts import load_shoppers, store_facts
 from m2s.app.matching import Matched, match_group
-from m2s.app.ports import GroupResult, Records
+from m2s.app.ports import GroupResult, Observer, Records
 from m2s.app.presences import Fired, Presences, Step
 from m2s.app.sighting import Answer, Batch, Rejected
 from m2s.app.visits import close_visits, refresh_visits
@@ -28,11 +28,12 @@ _DEDUPE_MARGIN_MS = 3_600_000
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """What deciding needs beside the facts: the policy, the sender's STOP number, the source of ids."""
+    """What deciding needs beside the facts: the policy, the sender's STOP number, the source of ids, who counts."""
 
     policy: Policy
     stop_number: str
     ids: Ids
+    observer: Observer
 
 
 class Intake:
@@ -67,8 +68,9 @@ class Intake:
 
     def process(self, records: Records, items: Sequence[Batch]) -> GroupResult[Answer]:
         """Judges, keeps and follows up the sightings of many requests in the current transaction."""
-        catalog, now = self._catalog(), self._clock.now()
+        catalog, now, began_s = self._catalog(), self._clock.now(), self._clock.monotonic_s()
         matched = match_group(items, catalog, self._seen)
+        decisions: list[Decision] = []
         step = Step(self._presences)
         if matched.rows:
             records.sightings.add_sightings(matched.rows)
@@ -76,7 +78,7 @@ class Intake:
             records.sightings.add_evidence(
                 [evidence for _, evidence in matched.evidence], zone_version=catalog.version
             )
-            self._follow(records, matched, step=step, catalog=catalog, now=now)
+            decisions = self._follow(records, matched, step=step, catalog=catalog, now=now)
         for shopper_id, at_ms, accuracy_m in matched.outside:
             if step.known(shopper_id):
                 step.leave_all(shopper_id, at_ms, accuracy_m=accuracy_m, catalog=catalog)
@@ -85,6 +87,10 @@ class Intake:
         def publish() -> None:
             self._seen.add(matched.keys, received_at_ms=to_ms(now))
             step.publish()
+            observer = self._house.observer
+            for decision in decisions:
+                observer.decision(decision.outcome.value)
+            observer.commit(self._clock.monotonic_s() - began_s, sightings=len(matched.rows))
 
         return GroupResult([tally.answer() for tally in matched.tallies], publish)
 
@@ -124,7 +130,7 @@ class Intake:
 
     def _follow(
         self, records: Records, matched: Matched, *, step: Step, catalog: Catalog, now: datetime
-    ) -> None:
+    ) -> list[Decision]:
         number_of: dict[str, int] = {}
         touched: dict[tuple[str, str], int] = {}
         for number, evidence in matched.evidence:
@@ -146,7 +152,8 @@ class Intake:
             for _, evidence in sorted(matched.evidence, key=lambda pair: pair[1].at_ms)
             for one in step.advance(evidence, catalog)
         ]
-        for decision in self._decide(records, fired, step=step, catalog=catalog, now=now):
+        decisions = self._decide(records, fired, step=step, catalog=catalog, now=now)
+        for decision in decisions:
             candidate = decision.candidate
             matched.tallies[number_of[candidate.occasion.shopper_id]].events.append(
                 {
@@ -157,6 +164,7 @@ class Intake:
                     "outcome": decision.outcome.value,
                 }
             )
+        return decisions
 
     def _decide(
         self, records: Records, fired: Sequence[Fired], *, step: Step, catalog: Catalog, now: datetime
@@ -232,7 +240,9 @@ def make_candidate(
 
 def _candidate(fired: Fired, *, catalog: Catalog, now: datetime) -> Candidate:
     evidence = fired.evidence
-    distance_m = evidence.boundary_distance_m
+    zone = next(zone for zone in catalog.stores[evidence.store_id].zones if zone.id == evidence.zone_id)
+    # Evidence holds no position: the way to the zone's edge and from there to its middle is the best there is.
+    distance_m = zone.shape.reach_m + (evidence.boundary_distance_m or 0.0)
     occasion = Occasion(
         key=f"{evidence.shopper_id}:{evidence.store_id}/{evidence.zone_id}:{fired.trigger}@{fired.since_ms}",
         shopper_id=evidence.shopper_id,
@@ -240,6 +250,6 @@ def _candidate(fired: Fired, *, catalog: Catalog, now: datetime) -> Candidate:
         trigger=fired.trigger,
         at=from_ms(evidence.at_ms),
         scheduled=False,
-        distance_m=None if distance_m is None else max(0.0, distance_m),
+        distance_m=max(0.0, distance_m),
     )
     return make_candidate(fired.offer, occasion, store_id=evidence.store_id, catalog=catalog, now=now)

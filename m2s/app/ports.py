@@ -347,9 +347,10 @@ class Database(Protocol):
         """A read snapshot; writing through it fails."""
         ...
 
-    def write(self, work: Callable[[Records], T]) -> T:
+    def write(self, work: Callable[[Records], T], *, then: Callable[[T], object] | None = None) -> T:
         """Runs `work` in one transaction on the writer and returns its result after the synced commit.
 
+        `then` gets the result right after the commit, before any other group or work is processed.
         Whatever `work` raises rolls everything back and is raised here. Raises Unavailable when the database
         cannot take writes now (locked for 5 s, disk full).
         """
@@ -445,4 +446,16 @@ class GroupHandler(Protocol[Item, Answer]):
 
     def refuse(self, item: Item, error: Exception) -> Answer:
         """The answer for a part that cannot be processed."""
+        ...
+
+
+class Observer(Protocol):
+    """Counts what happens, for those who operate the service."""
+
+    def decision(self, outcome: str) -> None:
+        """One decision was made and committed."""
+        ...
+
+    def commit(self, seconds: float, *, sightings: int) -> None:
+        """One group was processed and committed."""
         ...

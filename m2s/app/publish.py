@@ -1,4 +1,4 @@
-"""How do stores and campaigns come into force? Whole and checked, or not at all; then a new catalog replaces the old."""
+"""How do stores and campaigns come into force? Whole and checked or not at all, then as one new catalog."""
 
 import json
 from collections.abc import Callable, Iterable, Sequence
@@ -62,13 +62,13 @@ class Publish:
         self._reload()
         return version
 
-    def check_campaign(self, yaml: str, file: str = "<campaign>") -> Campaign:
+    def check_campaign(self, yaml: str | bytes, file: str = "<campaign>") -> Campaign:
         """The campaign of a YAML text, checked against the stores in force.
 
         Raises Invalid with every problem of the text; each pointer is `file:line:column`.
         """
         try:
-            return read_campaign(yaml, file, stores=[_outline(store) for store in self._stores()])
+            return read_campaign(yaml, file, stores=[outline_of(store) for store in self._stores()])
         except CampaignProblems as found:
             problems = [
                 Problem(
@@ -80,7 +80,9 @@ class Publish:
             ]
             raise Invalid("the campaign cannot be used as it is written", problems=problems) from None
 
-    def apply_campaign(self, campaign_id: str | None, yaml: str, *, file: str = "<campaign>") -> Applied:
+    def apply_campaign(
+        self, campaign_id: str | None, yaml: str | bytes, *, file: str = "<campaign>"
+    ) -> Applied:
         """Puts a campaign into force; a paused one stays paused, and its salt stays for ever.
 
         `campaign_id`, where given, is what the text must call itself. Raises Invalid as `check_campaign`, and
@@ -97,7 +99,7 @@ class Publish:
             version=version_of(campaign),
             state=ACTIVE,
             salt=self._ids.secret(_SALT_BYTES).hex(),
-            yaml=yaml,
+            yaml=yaml if isinstance(yaml, str) else yaml.decode("utf-8-sig"),
             applied_at=self._clock.now(),
         )
         applied = self._database.write(lambda records: _put(records, row))
@@ -171,7 +173,8 @@ def _stopped(campaign_id: str) -> str:
     return f"the campaign {campaign_id!r} was stopped for good; apply it under another name to run it again"
 
 
-def _outline(store: Store) -> StoreOutline:
+def outline_of(store: Store) -> StoreOutline:
+    """What a campaign can name of a store."""
     return StoreOutline(
         id=store.id,
         brand=store.brand,

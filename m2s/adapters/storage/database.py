@@ -74,16 +74,17 @@ class SqlDatabase:
         with self._reading() as connection:
             yield SqlRecords(connection)
 
-    def write(self, work: Callable[[Records], T]) -> T:
+    def write(self, work: Callable[[Records], T], *, then: Callable[[T], object] | None = None) -> T:
         """Runs `work` in one transaction on the writer and returns its result after the synced commit.
 
+        `then` gets the result right after the commit, before any other group or work is processed.
         Whatever `work` raises rolls everything back and is raised here. Raises Unavailable when the database cannot
         take writes now (locked for 5 s, disk full, closed).
         """
         writer = self._owner()
         if writer.on_writer_thread():
             raise RuntimeError("a transaction cannot wait for another one on the same writer")
-        return writer.submit(work).result()
+        return writer.submit(work, then).result()
 
     def submit(self, work: Callable[[Records], T]) -> Future[T]:
         """Queues `work` for a transaction of its own, in the order of submission."""

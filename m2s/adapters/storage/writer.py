@@ -25,6 +25,7 @@ _log = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class _Work:
     run: Callable[[Records], Any]
+    then: Callable[[Any], object] | None
     future: Future[Any]
 
 
@@ -63,13 +64,14 @@ class Writer:
         """Resolves the futures of a whole group by one call, e.g. of a loop's `call_soon_threadsafe`; None: at once."""
         self._call_soon = call_soon
 
-    def submit(self, work: Callable[[Records], T]) -> Future[T]:
+    def submit(self, work: Callable[[Records], T], then: Callable[[T], object] | None = None) -> Future[T]:
         """Queues `work` for a transaction of its own; the future has its result after the synced commit.
 
-        Raises Unavailable when the writer is closed.
+        `then` gets the result right after the commit, before anything else is processed. Raises Unavailable when
+        the writer is closed.
         """
         future: Future[T] = Future()
-        self._put(_Work(work, future))
+        self._put(_Work(work, then, future))
         return future
 
     def submit_grouped(self, item: Any) -> Future[Any]:
@@ -127,7 +129,10 @@ class Writer:
 
     def _do(self, work: _Work) -> None:
         if work.future.set_running_or_notify_cancel():
-            _resolve([work.future], [self._outcome(self._commit, work.run)])
+            outcome = self._outcome(self._commit, work.run)
+            if outcome.error is None and work.then is not None:
+                self._publish(work.then, outcome.answer)
+            _resolve([work.future], [outcome])
 
     def _do_group(self, entries: Sequence[_Item]) -> None:
         wanted = [entry for entry in entries if entry.future.set_running_or_notify_cancel()]
@@ -181,10 +186,7 @@ class Writer:
             return result
 
         result = self._commit(work)
-        try:
-            result.publish()
-        except Exception:
-            _log.exception("what was committed could not be published")
+        self._publish(result.publish)
         answers: Sequence[Any] = result.answers
         return answers
 
@@ -197,6 +199,13 @@ class Writer:
             if unavailable is None:
                 raise
             raise unavailable from error
+
+    @staticmethod
+    def _publish(publish: Callable[..., object], *arguments: Any) -> None:
+        try:
+            publish(*arguments)
+        except Exception:
+            _log.exception("what was committed could not be published")
 
     def _handler(self) -> GroupHandler[Any, Any]:
         if self._group is None:

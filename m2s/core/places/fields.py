@@ -48,18 +48,21 @@ class Fields:
         pointer = self.pointer if key is None else f"{self.pointer}.{key}"
         self.problems.append(Problem(pointer, code, detail))
 
-    def text(self, *keys: str, most: int = 250) -> str | None:
-        """The first of these members that is there: a text of at most `most` characters; empty is absent."""
-        key = next((key for key in keys if key in self.values), None)
-        if key is None:
-            return None
-        value = self.values[key]
+    def text(self, *keys: str, most: int = 250, required: str | None = None) -> str | None:
+        """The first of these members that is there: a text of at most `most` characters; blank is absent.
+
+        `required` is what to say when it is absent, if that is a problem.
+        """
+        key = next((key for key in keys if key in self.values), keys[0])
+        value = self.values.get(key, "")
         if not isinstance(value, str):
             self.note(key, "type", detail=f"{shown(value)} is not a text")
             return None
         if len(value) > most or not value.isprintable():
             self.note(key, "text", detail=f"a text of at most {most} printable characters is needed here")
             return None
+        if required is not None and not value.strip():
+            self.note(key, "required", detail=required)
         return value.strip() or None
 
     def number(self, key: str, *, low: float, high: float) -> float | None:

@@ -45,7 +45,7 @@ def unwrapped(longitudes: float | Floats, around: float | Floats) -> Floats:
     return turns
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Frame:
     """The plane that touches the ellipsoid at a point: x is metres east, y is metres north."""
 

@@ -53,11 +53,12 @@ def read_features(features: Iterable[tuple[str, object]], default_timezone: str 
         store = _read_feature(feature, pointer, default_timezone=default_timezone, problems=problems)
         if store is None:
             continue
-        names = {f"store {store.id!r}": f"{pointer} ({store.id})"}
-        names |= {f"beacon {b.uuid} {b.major} {b.minor}": f"{pointer} ({store.id})" for b in store.beacons}
-        for name, where in names.items():
-            if taken.setdefault(name, where) != where:
+        where = f"{pointer} ({store.id})"
+        beacons = [f"beacon {beacon.uuid} {beacon.major} {beacon.minor}" for beacon in store.beacons]
+        for name in (f"store {store.id!r}", *beacons):
+            if name in taken:
                 problems.append(Problem(where, "duplicate", f"{name} is already at {taken[name]}"))
+            taken.setdefault(name, where)
         stores.append(store)
     if problems:
         what = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
@@ -114,9 +115,9 @@ def _read_feature(
     fields = Fields(properties, f"{pointer} ({store_id})" if store_id else pointer, problems)
     fields.refuse_unknown(KNOWN_KEYS, but=lambda key: from_osm or ":" in key)
     geometry = read_geometry(feature.get("geometry"), f"{fields.pointer}.geometry", problems=problems)
-    name = fields.text("name") or (fields.text("brand") or store_id if from_osm else None)
-    if name is None and "name" not in properties:
-        fields.note("name", "required", detail="a store needs a name")
+    name = fields.text("name", required=None if from_osm else "a store needs a name")
+    if name is None and from_osm:
+        name = fields.text("brand") or store_id
     timezone = _timezone(fields, default_timezone)
     country = _country(fields, timezone)
     kind = _store_type(fields)

@@ -22,7 +22,7 @@ _SMALL_M = 120.0
 _MOST_ROWS = 2_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Nearness:
     """The merged spans, as sorted keys of row and longitude."""
 

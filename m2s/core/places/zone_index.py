@@ -38,7 +38,7 @@ class ZoneRef:
     zone: Zone
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Matches:
     """Pairs of a position and a zone, as indexes; `distance_m` to the zone's edge is negative inside."""
 
@@ -47,7 +47,7 @@ class Matches:
     distance_m: Floats
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Located:
     """`away` for each position; and, as in `Matches`, the padded zones that hold a position."""
 
@@ -57,7 +57,7 @@ class Located:
     distance_m: Floats
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ZoneIndex:
     """An immutable index; make it with `ZoneIndex.build`. `zone_index` numbers refer to `zones`.
 
@@ -144,8 +144,8 @@ class ZoneIndex:
         middle_m = np.linalg.norm(self.centres - earth_centred(latitude, longitude), axis=1)
         at_least_m = np.maximum(0.0, middle_m - self.reaches_m)
         order = np.argsort(at_least_m, kind="stable")
-        enough = float(self._exact_m(latitude, longitude, order[:limit]).max())
-        chosen = order[: int(np.searchsorted(at_least_m[order], enough, side="right"))]
+        enough_m = float(self._exact_m(latitude, longitude, order[:limit]).max()) + 0.001
+        chosen = order[: max(limit, int(np.searchsorted(at_least_m[order], enough_m)))]
         exact_m = self._exact_m(latitude, longitude, chosen)
         ranked = sorted(zip(exact_m.tolist(), middle_m[chosen].tolist(), chosen.tolist(), strict=True))
         return [(self.zones[number], distance_m) for distance_m, _, number in ranked[:limit]]
@@ -185,7 +185,7 @@ class ZoneIndex:
         return distances
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Polygons:
     """What many polygons need at once, by zone number: `Polygon.signed_distances_m` over pairs."""
 

@@ -1,6 +1,5 @@
-"""Who may pass through a route, and with what body? Nobody but the roles that it declares; checked before the body is read."""
+"""Who may pass through a route, and with what body? Only the roles it declares, checked before the body is read."""
 
-import logging
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Annotated, Any
 
@@ -20,8 +19,6 @@ ROLES = "x-roles"
 """The OpenAPI extension that holds a route's roles; an empty list means that anybody may pass."""
 MOST_BYTES = "x-max-body-bytes"
 _PARSED_IN_THE_LOOP_BYTES = 16 * 1024
-
-log = logging.getLogger(__name__)
 
 
 def allowed(*roles: Role, max_body_bytes: int = MOST_BODY_BYTES, **extra: Any) -> dict[str, Any]:
@@ -89,7 +86,9 @@ def bearer(headers: list[tuple[bytes, bytes]]) -> str:
 
 async def admit(engine: Engine, text: str, roles: frozenset[Role]) -> Principal:
     """The caller, if it has one of the roles; raises Unauthenticated or Forbidden."""
-    caller = engine.access.known(text) or await run_in_threadpool(engine.access.authenticate, text)
+    caller = engine.access.known(text)
+    if caller is None:
+        caller = await run_in_threadpool(engine.access.authenticate, text)
     if caller.role not in roles:
         wanted = " or ".join(sorted(roles))
         raise Forbidden(f"this needs the role {wanted}; the key or token shown has the role {caller.role}")

@@ -61,9 +61,7 @@ Instant = Annotated[
     datetime, BeforeValidator(_instant), PlainSerializer(rfc3339, return_type=str), WithJsonSchema(_TIME)
 ]
 """An aware instant, RFC 3339 with offset."""
-InstantOrDay = Annotated[
-    datetime, BeforeValidator(_instant_or_day), WithJsonSchema({"anyOf": [_TIME, _DAY]})
-]
+InstantOrDay = Annotated[datetime, BeforeValidator(_instant_or_day), WithJsonSchema({"anyOf": [_TIME, _DAY]})]
 """An instant, or a day for its first instant in UTC."""
 Amount = Annotated[
     Decimal, BeforeValidator(_decimal), Field(ge=0, max_digits=10, decimal_places=2), WithJsonSchema(_AMOUNT)

@@ -4,11 +4,11 @@ Nothing that a client sent is written back: text that could not be read may not 
 """
 
 import json
-import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
+import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
@@ -31,7 +31,7 @@ RETRY_AFTER_S = 1
 _MOST_PROBLEMS = 100
 _LONGEST_TEXT = 500
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger()
 
 
 class Malformed(Invalid):
@@ -63,7 +63,9 @@ STATUS: Mapping[type[M2sError], int] = {
 class ProblemItem(BaseModel):
     """One of several things that are wrong."""
 
-    pointer: str = Field(description="JSON pointer into the body, ?name of a query value, or file:line:column")
+    pointer: str = Field(
+        description="JSON pointer into the body, ?name of a query value, or file:line:column"
+    )
     code: str
     detail: str
 
@@ -145,7 +147,7 @@ def install(app: FastAPI) -> None:
         return Response(body, error.status_code, {**(error.headers or {}), **dict(headers)})
 
     def fault(_: Request, error: Exception) -> Response:
-        log.error("request failed", exc_info=error)
+        log.error("request.failed", exc_info=error)
         body, headers = unexpected()
         return Response(body, 500, dict(headers))
 

@@ -17,10 +17,17 @@ _OPEN = sa.text("status = 'open'")
 def upgrade() -> None:
     """Creates every table."""
     _catalog()
+    _access()
     _people()
+    _evidence()
     _presence()
+    _sightings()
+    _visits()
     _decisions()
-    _delivery()
+    _attempts()
+    _coupons()
+    _messages()
+    _redemptions()
 
 
 def _catalog() -> None:
@@ -42,6 +49,9 @@ def _catalog() -> None:
         sa.Column("applied_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_campaigns"),
     )
+
+
+def _access() -> None:
     op.create_table(
         "idempotency",
         sa.Column("key_id", sa.Text(), nullable=False),
@@ -126,7 +136,7 @@ def _people() -> None:
     )
 
 
-def _presence() -> None:
+def _evidence() -> None:
     op.create_table(
         "evidence",
         sa.Column("seq", _SEQ, autoincrement=True, nullable=False),
@@ -151,6 +161,9 @@ def _presence() -> None:
         sa.PrimaryKeyConstraint("seq", name="pk_evidence"),
     )
     op.create_index("ix_evidence_shopper_store_at", "evidence", ["shopper_id", "store_id", "at_ms"])
+
+
+def _presence() -> None:
     op.create_table(
         "presence",
         sa.Column("shopper_id", sa.Text(), nullable=False),
@@ -160,6 +173,9 @@ def _presence() -> None:
         sa.Column("state", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("shopper_id", "store_id", "zone_id", name="pk_presence"),
     )
+
+
+def _sightings() -> None:
     op.create_table(
         "sightings",
         sa.Column("seq", _SEQ, autoincrement=True, nullable=False),
@@ -176,6 +192,9 @@ def _presence() -> None:
         sa.Column("detail", sa.Text()),
         sa.PrimaryKeyConstraint("seq", name="pk_sightings"),
     )
+
+
+def _visits() -> None:
     op.create_table(
         "visits",
         sa.Column("id", sa.Text(), nullable=False),
@@ -242,7 +261,7 @@ def _decisions() -> None:
     )
 
 
-def _delivery() -> None:
+def _attempts() -> None:
     op.create_table(
         "attempts",
         sa.Column("seq", _SEQ, autoincrement=True, nullable=False),
@@ -255,6 +274,9 @@ def _delivery() -> None:
         sa.PrimaryKeyConstraint("seq", name="pk_attempts"),
     )
     op.create_index("ix_attempts_message_id", "attempts", ["message_id"])
+
+
+def _coupons() -> None:
     op.create_table(
         "coupons",
         sa.Column("code", sa.Text(), nullable=False),
@@ -274,6 +296,9 @@ def _delivery() -> None:
         sa.UniqueConstraint("decision_id", name="uq_coupons_decision_id"),
     )
     op.create_index("ix_coupons_shopper_id", "coupons", ["shopper_id"])
+
+
+def _messages() -> None:
     op.create_table(
         "messages",
         sa.Column("id", sa.Text(), nullable=False),
@@ -303,6 +328,9 @@ def _delivery() -> None:
     op.create_index(
         "ix_messages_waiting", "messages", ["not_before"], sqlite_where=_WAITING, postgresql_where=_WAITING
     )
+
+
+def _redemptions() -> None:
     op.create_table(
         "redemptions",
         sa.Column("id", sa.Text(), nullable=False),

@@ -1,0 +1,194 @@
+"""What does m2s do all day? A small city of real shops, simulated shoppers, and figures beside what really happened.
+
+Simulator and service share a stepped clock: phones post and wait for their answers, the outbox is drained, then
+the clock moves on. The same seed gives the same figures.
+"""
+
+import io
+import json
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import httpx2
+
+from beacons.sim.client import Api
+from beacons.sim.simulation import Simulation, StepReport
+from beacons.sim.truth import MeasuredVisit, Score, score
+from beacons.sim.world import World as City
+from m2s.app.access import Role
+from m2s.app.measure import Span
+from m2s.bootstrap import DemoEngine, build_demo_engine
+from m2s.core.places.geojson import read_collection
+from m2s.entry.cli.server import Server
+
+STEP = timedelta(seconds=60)
+DAY_SHOWN_S = 60.0
+"""Seconds of show time that one simulated day takes at speed 1."""
+
+MEASURED_CAMPAIGN = "next-door-november"
+EFFECTS = {MEASURED_CAMPAIGN: 0.35, "croissant-morning": 0.35}
+"""By campaign the share of shoppers whom its message moves, if they can follow it."""
+
+_FIRST_DAY = datetime(2026, 11, 2, tzinfo=ZoneInfo("Europe/Monaco"))
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What the service measured, and what really happened."""
+
+    visits: int
+    true_visits: int
+    precision: float
+    recall: float
+    sends: int
+    ghosts: int
+    suppressed: int
+    redemptions: int
+    lift: Mapping[str, float | None]
+    true_effect: float
+    sightings: int
+    wall_s: float
+
+    def as_json(self) -> str:
+        """One line of JSON."""
+        return json.dumps(asdict(self))
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """The demo after one step; `screens` is what the console channels have printed so far."""
+
+    now: datetime
+    done: float
+    total: StepReport
+    screens: str
+
+
+class Demo:
+    """A service with the demo city in a temporary folder, and the simulation that keeps it busy."""
+
+    def __init__(self, wired: DemoEngine, server: Server, *, seed: int, screens: io.StringIO) -> None:
+        engine = wired.engine
+        self.engine = engine
+        self.url = server.url
+        self._clock = wired.clock
+        self._seed = seed
+        self._screens = screens
+        self._began_s = time.monotonic()
+        city = _city()
+        engine.publish.publish_stores(read_collection(city))
+        for campaign in sorted(_folder("campaigns").iterdir(), key=lambda path: path.name):
+            engine.publish.apply_campaign(None, campaign.read_text(encoding="utf-8"), file=campaign.name)
+        _, sdk_key = engine.access.create_key(Role.SDK)
+        tills = {
+            store_id: engine.access.create_key(Role.TILL, store_id)[1] for store_id in engine.catalog().stores
+        }
+        self._client = httpx2.Client(base_url=server.url, timeout=60)
+        api = Api(self._client, sdk_key=sdk_key, till_keys=tills)
+        self.simulation = Simulation(
+            City.from_geojson(city), seed, api=api, start=_FIRST_DAY, step=STEP, effects=EFFECTS
+        )
+        self.simulation.register()
+
+    def run(self, span: timedelta) -> Iterator[Moment]:
+        """Simulates a span step by step; the clock is set before the phones send."""
+        total, now = StepReport(), _FIRST_DAY
+        while now < _FIRST_DAY + span:
+            now += STEP
+            self._clock.set(now)
+            total = total.plus(self.simulation.step(now))
+            self.engine.jobs.run_due(now)
+            yield Moment(now, (now - _FIRST_DAY) / span, total, self._screens.getvalue())
+        self._sightings = total.sightings
+
+    def results(self) -> Results:
+        """The report beside the ground truth."""
+        with self.engine.database.read() as records:
+            devices = records.devices.devices(self.simulation.truth.people)
+            visits = [
+                visit
+                for visit in records.reports.visits(_FIRST_DAY, self.engine.clock.now())
+                if visit.kind == "visit"
+            ]
+            decisions = records.reports.decisions(_FIRST_DAY, self.engine.clock.now())
+        device_of = {device.shopper_id: device.id for device in devices.values()}
+        outcomes = Counter(decision.outcome for decision in decisions)
+        decided: dict[str, list[tuple[datetime, str]]] = defaultdict(list)
+        for decision in decisions:
+            if decision.campaign_id == MEASURED_CAMPAIGN and decision.outcome != "suppressed":
+                decided[device_of[decision.shopper_id]].append((decision.decided_at, decision.store_id))
+        truth = self.simulation.truth
+        accuracy: Score = score(
+            truth.visits,
+            [MeasuredVisit(device_of[v.shopper_id], v.store_id, v.start_at, v.end_at) for v in visits],
+        )
+        rows = self.engine.reports.report("offers", Span()).rows
+        lift = next(row for row in rows if row["campaign_id"] == MEASURED_CAMPAIGN)
+        campaign = self.engine.catalog().campaigns[MEASURED_CAMPAIGN].campaign
+        taking_part = {
+            store.id
+            for store in self.engine.catalog().stores.values()
+            if campaign.stores.matches(store_id=store.id, tags=store.tags, brand=store.brand)
+        }
+        return Results(
+            visits=len(visits),
+            true_visits=sum(
+                visit.end - visit.start >= timedelta(seconds=visit.dwell_min_s) for visit in truth.visits
+            ),
+            precision=round(accuracy.precision, 4),
+            recall=round(accuracy.recall, 4),
+            sends=outcomes["send"],
+            ghosts=outcomes["ghost"],
+            suppressed=outcomes["suppressed"],
+            redemptions=sum(row["redemptions"] for row in rows),
+            lift={name: lift[name] for name in ("difference", "low", "high")},
+            true_effect=round(truth.true_effect(MEASURED_CAMPAIGN, taking_part, decided=decided), 6),
+            sightings=self._sightings,
+            wall_s=round(time.monotonic() - self._began_s, 1),
+        )
+
+    def close(self) -> None:
+        """Lets go of the simulator's connections."""
+        self._client.close()
+
+
+@contextmanager
+def open_demo(*, seed: int, port: int) -> Iterator[Demo]:
+    """A running demo; another port is taken where `port` is in use."""
+    with tempfile.TemporaryDirectory(prefix="m2s-demo-") as folder:
+        screens = io.StringIO()
+        wired = build_demo_engine(Path(folder), start=_FIRST_DAY, seed=seed, screens=screens)
+        server = Server(wired.engine, port=port, heartbeat=False)
+        server.start()
+        try:
+            demo = Demo(wired, server, seed=seed, screens=screens)
+            try:
+                yield demo
+            finally:
+                demo.close()
+        finally:
+            server.stop()
+
+
+def simulated(show_s: float) -> timedelta:
+    """The simulated time that a show time at speed 1 stands for."""
+    return timedelta(days=show_s / DAY_SHOWN_S)
+
+
+def _city() -> dict[str, Any]:
+    text = _folder("stores.geojson").read_text(encoding="utf-8")
+    city: dict[str, Any] = json.loads(text)
+    return city
+
+
+def _folder(name: str) -> Any:
+    return files("m2s.entry.cli") / "demo_city" / name

@@ -1,0 +1,75 @@
+"""Who may call the HTTP routes? Keys, each with a role; the secret is shown once."""
+
+from typing import Annotated
+
+import typer
+
+from m2s.app.access import Role
+from m2s.entry.cli.options import AsJson, Config
+
+group = typer.Typer(
+    name="keys", help="Keys for the HTTP routes.", no_args_is_help=True, rich_markup_mode=None
+)
+
+_INSTEAD = "stop it first: keys change only while no server runs"
+
+
+@group.command(epilog="Example: m2s keys create --role till --store monaco-centre")
+def create(
+    role: Annotated[Role, typer.Option(help="What the key may do.")],
+    store: Annotated[
+        str | None, typer.Option(metavar="ID", help="The store that a till key is bound to.")
+    ] = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Create a key and print it: it is not kept and cannot be shown again."""
+    from m2s.entry.cli.desk import settings_of, writing
+    from m2s.entry.cli.printing import print_json
+
+    with writing(settings_of(config), instead=_INSTEAD) as desk:
+        row, text = desk.access.create_key(role, store)
+    if as_json:
+        print_json({"key_id": row.id, "role": row.role, "store_id": row.store_id, "key": text})
+    else:
+        typer.echo(text)
+        typer.echo(f"This is the key {row.id}: keep it, it cannot be shown again.", err=True)
+
+
+@group.command("list", epilog="Example: m2s keys list")
+def list_keys(config: Config = None, as_json: AsJson = False) -> None:
+    """List all keys, revoked ones too, without their secrets."""
+    from m2s.core.base.instants import rfc3339
+    from m2s.entry.cli.desk import reading
+    from m2s.entry.cli.printing import print_json, print_table
+
+    with reading(config) as desk:
+        rows = desk.access.list()
+    columns = ("key_id", "role", "store_id", "created_at", "revoked_at")
+    cells = [
+        (
+            row.id,
+            str(row.role),
+            row.store_id,
+            rfc3339(row.created_at),
+            row.revoked_at and rfc3339(row.revoked_at),
+        )
+        for row in rows
+    ]
+    if as_json:
+        print_json({"keys": [dict(zip(columns, cell, strict=True)) for cell in cells]})
+    else:
+        print_table(columns, cells)
+
+
+@group.command(epilog="Example: m2s keys revoke 7h2k9q4m")
+def revoke(
+    key_id: Annotated[str, typer.Argument(metavar="ID", help="The key's id, as `m2s keys list` shows it.")],
+    config: Config = None,
+) -> None:
+    """End a key at once."""
+    from m2s.entry.cli.desk import settings_of, writing
+
+    with writing(settings_of(config), instead=_INSTEAD) as desk:
+        desk.access.revoke(key_id)
+    typer.echo(f"{key_id} is revoked")

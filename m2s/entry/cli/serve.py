@@ -1,0 +1,52 @@
+"""How is the service run? Until it is told to stop, and then without losing what it has accepted."""
+
+import sys
+from typing import Annotated, Literal
+
+import typer
+
+from m2s.entry.cli.options import Config
+
+EXAMPLE = "Example: m2s serve --config m2s.toml --port 8000"
+
+
+def serve(
+    config: Config = None,
+    host: Annotated[
+        str | None, typer.Option(help="The address to listen on; else `host` of the configuration.")
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65_535, help="The port; else `port` of the configuration. 0 takes a free one."),
+    ] = None,
+    role: Annotated[
+        Literal["all", "api", "worker"], typer.Option(help="What this process does; `all` for now.")
+    ] = "all",
+) -> None:
+    """Run the service until Ctrl-C or SIGTERM.
+
+    It owns the database meanwhile: other commands read beside it, and change things over HTTP.
+    """
+    from m2s.bootstrap import build_engine, configure_logs
+    from m2s.core.base.errors import Invalid
+    from m2s.entry.cli.desk import owning
+    from m2s.entry.cli.server import Server, bound, url_of
+    from m2s.settings import load_settings
+
+    if role != "all":
+        raise Invalid(
+            f"the role {role!r} needs a database that several processes share, which an SQLite file is not:"
+            " run `m2s serve` without --role"
+        )
+    configure_logs(sys.stderr)
+    settings = load_settings(config, host=host, port=port)
+    listener = bound(settings.host, settings.port)
+    url = url_of(listener)
+    try:
+        with owning(settings, instead="one server at a time: stop that one first"):
+            engine = build_engine(settings, serves_at=url)
+    except BaseException:
+        listener.close()
+        raise
+    Server(engine, listener=listener).run(lambda: typer.echo(f"m2s listens on {url}"))
+    typer.echo("m2s stopped; everything that was accepted is kept")

@@ -1,0 +1,176 @@
+"""Does the hot path's memory come back as it was, in event order, and fast where it must be?"""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from m2s.adapters.storage import sightings as module
+from m2s.adapters.storage.database import SqlDatabase
+from m2s.adapters.storage.sightings import _evidence, _evidence_values, _visit, _visit_values
+from m2s.app.ports import Records
+from m2s.core.base.instants import from_ms
+from m2s.core.presence.evidence import Evidence, Kind, Transition
+from tests.adapters.storage.samples import DAY, FENCE, HOUR, NOW, POSITION, SIGNAL, VISIT
+
+TEXT = st.text(max_size=8)
+AMOUNT = st.none() | st.floats(allow_nan=False, allow_infinity=False)
+EVIDENCE = st.builds(
+    Evidence,
+    *[TEXT] * 5,
+    st.sampled_from(Kind),
+    st.integers(0, 2**48),
+    st.floats(0, 1),
+    AMOUNT,
+    AMOUNT,
+    AMOUNT,
+    st.none() | st.sampled_from(Transition),
+    st.none() | TEXT,
+    st.none() | TEXT,
+    st.none() | st.integers(-120, 0),
+    st.lists(st.integers(-120, 0), max_size=4).map(tuple),
+    st.booleans(),
+)
+INSTANT = st.integers(0, 2**42).map(from_ms)
+
+
+def sighting(number: int, received_at_ms: int) -> tuple[object, ...]:
+    return ("dev_1", f"s-{number}", "location", 1, received_at_ms, 43.7, 7.4, 12.5, None, 3, '{"a":1}')
+
+
+@given(EVIDENCE)
+def test_evidence_survives_its_row(row: Evidence) -> None:
+    assert _evidence(_evidence_values(row)) == row
+
+
+@given(start=INSTANT, end=INSTANT, started=st.booleans())
+def test_a_visit_survives_its_row(start: object, end: object, started: bool) -> None:
+    row = replace(VISIT, start_at=start, end_at=end, started=started)  # type: ignore[arg-type]
+    assert _visit(_visit_values(row)) == row
+
+
+def test_evidence_of_a_pair_comes_back_in_event_order(database: SqlDatabase) -> None:
+    elsewhere = replace(FENCE, store_id="market")
+    somebody = replace(FENCE, shopper_id="shp_2")
+
+    def keep(records: Records) -> None:
+        records.sightings.add_evidence([SIGNAL, FENCE, elsewhere], zone_version=1)
+        records.sightings.add_evidence([POSITION, somebody], zone_version=2)
+        records.sightings.add_evidence([], zone_version=2)
+
+    database.write(keep)
+    with database.read() as records:
+        assert records.sightings.evidence("shp_1", "bakery", 0) == [FENCE, POSITION, SIGNAL]
+        assert records.sightings.evidence("shp_1", "bakery", 2_000) == [POSITION, SIGNAL]
+        assert records.sightings.evidence("shp_1", "market", 0) == [elsewhere]
+
+
+def test_a_sighting_is_kept_whole(database: SqlDatabase) -> None:
+    row = sighting(1, 10)
+    database.write(lambda records: records.sightings.add_sightings([row]))
+    with database.read() as records:
+        connection = records.sightings._connection  # type: ignore[attr-defined]
+        assert connection.exec_driver_sql("SELECT * FROM sightings").all() == [(1, *row)]
+
+
+def test_recent_ids_are_those_received_since_over_many_pages(
+    database: SqlDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_PAGE", 3)
+    module._texts.cache_clear()
+    rows = [sighting(number, 100 + number) for number in range(11)]
+    database.write(lambda records: records.sightings.add_sightings(rows))
+    with database.read() as records:
+        for since, count in ((0, 11), (104, 7), (110, 1), (111, 0)):
+            found = list(records.sightings.recent_ids(since))
+            assert found == [("dev_1", f"s-{n}", 100 + n) for n in reversed(range(11 - count, 11))]
+    module._texts.cache_clear()
+
+
+def test_presence_is_replaced_and_dropped_by_its_key(database: SqlDatabase) -> None:
+    key = ("shp_1", "bakery", "premises")
+
+    def keep(records: Records) -> None:
+        records.sightings.put_presence([(*key, 1, "{}"), ("shp_2", "bakery", "vicinity", 1, "{}")])
+        records.sightings.put_presence([(*key, 2, '{"in":1}')])
+        records.sightings.drop_presence([("shp_2", "bakery", "vicinity"), ("shp_9", "bakery", "premises")])
+
+    database.write(keep)
+    with database.read() as records:
+        assert list(records.sightings.all_presence()) == [(*key, '{"in":1}')]
+
+
+def test_visits_are_replaced_dropped_and_read_by_their_end(database: SqlDatabase) -> None:
+    first = replace(VISIT, id="vis_0", start_at=NOW - DAY, end_at=NOW - DAY + HOUR)
+    corrected = replace(VISIT, dwell_s=60, replaces="vis_9", started=False)
+
+    def keep(records: Records) -> None:
+        records.sightings.put_visits([VISIT, first, replace(VISIT, id="vis_2")])
+        records.sightings.put_visits([corrected, replace(VISIT, id="vis_3", store_id="market")])
+        records.sightings.drop_visits(["vis_2", "vis_7"])
+
+    database.write(keep)
+    with database.read() as records:
+        assert records.sightings.visits_since("shp_1", "bakery", first.end_at) == [first, corrected]
+        after = first.end_at + timedelta(milliseconds=1)
+        assert records.sightings.visits_since("shp_1", "bakery", after) == [corrected]
+
+
+def test_open_visits_are_the_silent_ones(database: SqlDatabase) -> None:
+    rows = [
+        replace(VISIT, id="silent", end_at=NOW - HOUR),
+        replace(VISIT, id="closed", end_at=NOW - HOUR, status="closed"),
+        replace(VISIT, id="fresh", end_at=NOW),
+    ]
+    database.write(lambda records: records.sightings.put_visits(rows))
+    with database.read() as records:
+        assert records.sightings.open_visits(NOW) == [rows[0]]
+
+
+def test_last_visits_are_counted_visits_only(database: SqlDatabase) -> None:
+    rows = [
+        replace(VISIT, id="a", end_at=NOW - HOUR),
+        replace(VISIT, id="b", end_at=NOW),
+        replace(VISIT, id="c", end_at=NOW + HOUR, kind="passer_by"),
+        replace(VISIT, id="d", store_id="market", end_at=NOW - DAY),
+        replace(VISIT, id="e", store_id="kiosk", end_at=NOW - 2 * DAY),
+        replace(VISIT, id="f", shopper_id="shp_2", end_at=NOW),
+    ]
+    database.write(lambda records: records.sightings.put_visits(rows))
+    with database.read() as records:
+        assert records.sightings.last_visits(["shp_1", "shp_2", "shp_3"], NOW - DAY) == {
+            "shp_1": {"bakery": NOW, "market": NOW - DAY},
+            "shp_2": {"bakery": NOW},
+        }
+
+
+def test_shoppers_seen_at_stores_are_distinct_and_sorted(database: SqlDatabase) -> None:
+    since = from_ms(2_000)
+    rows = [
+        replace(POSITION, shopper_id="shp_3"),
+        replace(POSITION, shopper_id="shp_1", store_id="market"),
+        replace(SIGNAL, shopper_id="shp_1"),
+        replace(FENCE, shopper_id="shp_2"),
+        replace(SIGNAL, shopper_id="shp_4", store_id="kiosk"),
+    ]
+    database.write(lambda records: records.sightings.add_evidence(rows, zone_version=1))
+    with database.read() as records:
+        assert records.sightings.shoppers_seen_at(["market", "bakery"], since) == ["shp_1", "shp_3"]
+        assert records.sightings.shoppers_seen_at([], since) == []
+
+
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        (module._texts("qmark").evidence, "ix_evidence_shopper_store_at"),
+        (module._texts("qmark").visits_since, "ix_visits_shopper_store_start"),
+        (module._texts("qmark").page_of_ids, "INTEGER PRIMARY KEY"),
+    ],
+)
+def test_the_hot_reads_use_an_index(database: SqlDatabase, query: str, index: str) -> None:
+    with database.read() as records:
+        connection = records.sightings._connection  # type: ignore[attr-defined]
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}", (0,) * query.count("?")).all()
+    assert index in plan[0].detail

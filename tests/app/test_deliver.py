@@ -1,0 +1,320 @@
+"""Is every message sent at most as often as its channel bears, and never against the last look at the rules?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from m2s.app.deliver import LEASE_S, Deliver
+from m2s.app.ports import Accepted, ChannelAdapter, Records, Refused, RetryLater, SendResult, Unknown
+from m2s.app.rows import MessageRow
+from tests.app.world import Phone, World, catalog_of, paused
+
+
+def worker(world: World, **channels: ChannelAdapter) -> Deliver:
+    return Deliver(
+        world.database,
+        channels,
+        clock=world.clock,
+        catalog=lambda: world.catalog,
+        policy=world.policy,
+        jitter=lambda: 0.0,
+    )
+
+
+def answering(result: SendResult) -> Callable[[MessageRow], SendResult]:
+    return lambda _message: result
+
+
+def attempts(world: World) -> list[tuple[Any, ...]]:
+    return world.rows("SELECT outcome, detail FROM attempts ORDER BY seq")
+
+
+def test_a_due_message_is_sent_once_with_its_address_and_coupon(world: World) -> None:
+    phone = Phone()
+    message = world.decided(world.shopper("ann"))
+    assert worker(world, push=phone).drain() == 1
+    assert worker(world, push=phone).drain() == 0
+    assert world.message(message).state == "accepted"
+    assert [row.id for row in phone.sent] == [message.id]
+    assert (phone.addresses[0].push_token, phone.addresses[0].platform) == ("token", "ios")
+    assert phone.coupons == [world.coupon_of(message)]
+    assert attempts(world) == [("accepted", None)]
+
+
+def test_sending_is_committed_before_the_provider_is_called_and_no_transaction_is_open(world: World) -> None:
+    seen: list[str] = []
+
+    def look(message: MessageRow) -> SendResult:
+        seen.append(world.message(message).state)
+        world.database.write(lambda records: records.catalog.keep_setting("while", "sending"))
+        return Accepted("1")
+
+    world.decided(world.shopper("ann"))
+    worker(world, push=Phone(look)).drain()
+    assert seen == ["sending"]
+
+
+def test_a_message_is_not_sent_before_its_time(world: World) -> None:
+    phone = Phone()
+    message = world.decided(world.shopper("ann"))
+    later = replace(
+        message, id="msg_later", decision_id="dec_later", not_before=message.not_before + timedelta(minutes=5)
+    )
+    world.database.write(lambda records: records.messages.add([later]))
+    assert worker(world, push=phone).drain() == 1
+    assert world.message(later).state == "planned"
+
+
+def test_a_consent_withdrawn_after_the_decision_cancels_the_message(world: World) -> None:
+    phone = Phone()
+    message = world.decided(world.shopper("ann"))
+    world.withdraw("ann", "push")
+    worker(world, push=phone).drain()
+    kept = world.message(message)
+    assert (kept.state, kept.reason, phone.sent) == ("cancelled", "consent", [])
+
+
+def test_a_lost_address_cancels_the_message(world: World) -> None:
+    message = world.decided(world.shopper("ann", push_token=None))
+    worker(world, push=Phone()).drain()
+    assert (world.message(message).state, world.message(message).reason) == ("cancelled", "channel")
+
+
+def test_a_channel_without_an_adapter_cancels_the_message(world: World) -> None:
+    message = world.decided(world.shopper("ann"), channel="sms")
+    worker(world, push=Phone()).drain()
+    assert (world.message(message).state, world.message(message).reason) == ("cancelled", "channel")
+
+
+def test_another_message_since_the_decision_cancels_by_pressure_but_its_own_decision_does_not(
+    world: World,
+) -> None:
+    shopper = world.shopper("ann")
+    first = world.decided(shopper, valid_for=timedelta(days=3))
+    world.clock.advance(timedelta(minutes=1))
+    second = world.decided(shopper, valid_for=timedelta(days=3))
+    phone = Phone()
+    worker(world, push=phone).drain()
+    assert {world.message(first).reason, world.message(second).reason} == {"pressure"}
+    assert phone.sent == []
+    world.clock.advance(timedelta(days=2))
+    third = world.decided(shopper)
+    worker(world, push=phone).drain()
+    assert (world.message(third).state, world.message(third).reason) == ("cancelled", "pressure")
+    world.clock.advance(timedelta(days=8))
+    fourth = world.decided(shopper)
+    worker(world, push=phone).drain()
+    assert world.message(fourth).state == "accepted"
+
+
+@pytest.mark.parametrize(
+    "change", [paused, lambda world: replace(world, catalog=catalog_of(state="stopped"))]
+)
+def test_a_paused_or_stopped_campaign_sends_nothing_more(
+    world: World, change: Callable[[World], World]
+) -> None:
+    message = world.decided(world.shopper("ann"))
+    worker(change(world), push=Phone()).drain()
+    assert (world.message(message).state, world.message(message).reason) == ("cancelled", "offer_active")
+
+
+def test_a_proximity_message_outside_the_legal_window_is_cancelled(world: World) -> None:
+    world.clock.set(datetime(2026, 11, 3, 18, 59, 30, tzinfo=UTC))
+    message = world.decided(world.shopper("ann"))
+    world.clock.advance(timedelta(minutes=1))
+    worker(world, push=Phone()).drain()
+    assert (world.message(message).state, world.message(message).reason) == ("cancelled", "send_law")
+
+
+def test_a_scheduled_message_outside_the_legal_window_waits_for_the_opening(world: World) -> None:
+    phone = Phone()
+    world.clock.set(datetime(2026, 11, 3, 18, 59, 30, tzinfo=UTC))
+    message = world.decided(world.shopper("ann"), offer_id="sunday", valid_for=timedelta(days=2))
+    world.clock.advance(timedelta(minutes=1))
+    worker(world, push=phone).drain()
+    kept = world.message(message)
+    opening = datetime(2026, 11, 4, 7, 30, tzinfo=UTC)
+    assert (kept.state, kept.not_before, phone.sent) == ("planned", opening, [])
+    world.clock.set(opening)
+    worker(world, push=phone).drain()
+    assert world.message(message).state == "accepted"
+
+
+def test_a_message_past_its_validity_expires_unsent(world: World) -> None:
+    phone = Phone()
+    message = world.decided(world.shopper("ann"))
+    world.clock.set(message.valid_until)
+    worker(world, push=phone).drain()
+    assert (world.message(message).state, phone.sent) == ("expired", [])
+
+
+def test_the_expiring_job_ends_what_is_planned_and_over(world: World) -> None:
+    message = world.decided(world.shopper("ann"))
+    assert worker(world).expire(message.valid_until - timedelta(milliseconds=1)) == 0
+    assert worker(world).expire(message.valid_until) == 1
+    assert world.message(message).state == "expired"
+
+
+def test_a_message_that_expires_while_its_neighbours_are_sent_does_not_leave(world: World) -> None:
+    def slow(_message: MessageRow) -> SendResult:
+        world.clock.advance(timedelta(hours=1))
+        return Accepted("1")
+
+    phone = Phone(slow)
+    messages = [world.decided(world.shopper(name)) for name in ("ann", "bea")]
+    worker(world, push=phone).drain()
+    assert sorted(world.message(row).state for row in messages) == ["accepted", "expired"]
+    assert len(phone.sent) == 1
+
+
+def test_a_refusal_is_final_and_keeps_its_code(world: World) -> None:
+    message = world.decided(world.shopper("ann"))
+    worker(world, push=Phone(answering(Refused("unregistered", "no such token")))).drain()
+    assert (world.message(message).state, world.message(message).reason) == ("refused", "unregistered")
+    assert attempts(world) == [("refused", "unregistered: no such token")]
+
+
+def test_a_provider_that_asks_to_wait_is_asked_again_in_1_4_16_and_64_seconds_and_then_given_up(
+    world: World,
+) -> None:
+    message = world.decided(world.shopper("ann"), channel="sms")
+    phone = Phone(answering(RetryLater(0.0, "busy")))
+    waits = []
+    for _ in range(4):
+        worker(world, sms=phone).drain()
+        waits.append((world.message(message).not_before - world.clock.now()).total_seconds())
+        world.clock.set(world.message(message).not_before)
+    worker(world, sms=phone).drain()
+    assert waits == [1, 4, 16, 64]
+    assert (world.message(message).state, world.message(message).reason) == ("refused", "tries")
+    assert len(phone.sent) == 5
+
+
+def test_a_longer_wait_that_the_provider_asks_for_is_kept(world: World) -> None:
+    message = world.decided(world.shopper("ann"))
+    worker(world, push=Phone(answering(RetryLater(120.0, "busy")))).drain()
+    assert world.message(message).not_before == world.clock.now() + timedelta(seconds=120)
+
+
+@pytest.mark.parametrize("after_s", [3600.0, 1e300, float("inf")])
+def test_a_wait_beyond_the_validity_ends_the_message(world: World, after_s: float) -> None:
+    message = world.decided(world.shopper("ann"))
+    worker(world, push=Phone(answering(RetryLater(after_s, "busy")))).drain()
+    assert world.message(message).state == "expired"
+
+
+def crash(_message: MessageRow) -> SendResult:
+    raise ConnectionResetError("after the provider had taken it")
+
+
+@pytest.mark.parametrize("answer", [crash, answering(Unknown("no answer"))])
+def test_an_sms_in_doubt_stays_unknown_and_is_never_sent_again(
+    world: World, answer: Callable[[MessageRow], SendResult]
+) -> None:
+    phone = Phone(answer)
+    message = world.decided(world.shopper("ann"), channel="sms")
+    worker(world, sms=phone).drain()
+    assert world.message(message).state == "unknown"
+    for _ in range(3):
+        world.clock.advance(timedelta(minutes=2))
+        worker(world, sms=phone).recover()
+        worker(world, sms=phone).recover_lost()
+        worker(world, sms=phone).drain()
+    assert [row.id for row in phone.sent] == [message.id]
+    assert world.message(message).state == "unknown"
+
+
+def test_what_a_crashing_adapter_said_is_kept_by_its_kind_only(world: World) -> None:
+    world.decided(world.shopper("ann"), channel="sms")
+    worker(world, sms=Phone(crash)).drain()
+    assert attempts(world) == [("unknown", "ConnectionResetError")]
+
+
+def test_a_push_in_doubt_is_sent_again_under_the_same_id_until_its_tries_are_used_up(world: World) -> None:
+    phone = Phone(answering(Unknown("no answer")))
+    message = world.decided(world.shopper("ann"))
+    for _ in range(8):
+        worker(world, push=phone).drain()
+        world.clock.advance(timedelta(seconds=64))
+    assert [row.id for row in phone.sent] == [message.id] * 5
+    assert (world.message(message).state, world.message(message).reason) == ("unknown", "tries")
+
+
+class Killed(BaseException):
+    """The process dies."""
+
+
+def killed(_message: MessageRow) -> SendResult:
+    raise Killed
+
+
+@pytest.mark.parametrize(("channel", "times"), [("sms", 1), ("push", 2)])
+def test_after_a_kill_while_sending_a_push_is_sent_again_and_an_sms_is_not(
+    world: World, channel: str, times: int
+) -> None:
+    message = world.decided(world.shopper("ann"), channel=channel)
+    dying = Phone(killed)
+    with pytest.raises(Killed):
+        worker(world, **{channel: dying}).drain()
+    assert world.message(message).state == "sending"
+    phone = Phone()
+    restarted = worker(world, **{channel: phone})
+    assert restarted.recover() == (0, 1)
+    restarted.drain()
+    assert len(dying.sent) + len(phone.sent) == times
+
+
+def test_after_a_kill_the_neighbours_that_were_only_claimed_are_sent_once(world: World) -> None:
+    messages = [world.decided(world.shopper(f"s{number}"), channel="sms") for number in range(5)]
+    dying, phone = Phone(killed), Phone()
+    with pytest.raises(Killed):
+        worker(world, sms=dying).run_once(limit=5)
+    assert worker(world, sms=phone).recover() == (4, 1)
+    worker(world, sms=phone).drain()
+    assert sorted(row.id for row in dying.sent + phone.sent) == sorted(row.id for row in messages)
+
+
+def test_a_message_that_kills_every_worker_is_given_up(world: World) -> None:
+    message = world.decided(world.shopper("ann"))
+    dying = Phone(killed)
+    for _ in range(5):
+        with pytest.raises(Killed):
+            worker(world, push=dying).drain()
+        worker(world, push=dying).recover()
+    worker(world, push=dying).drain()
+    assert (world.message(message).state, world.message(message).reason) == ("cancelled", "tries")
+    assert len(dying.sent) == 5
+
+
+def test_a_lease_is_respected_until_it_has_run_out(world: World) -> None:
+    message = world.decided(world.shopper("ann"))
+    leased_until_s = world.clock.monotonic_s() + LEASE_S
+
+    def claim(records: Records) -> object:
+        return records.messages.claim(now=world.clock.now(), leased_until_s=leased_until_s, limit=1)
+
+    world.database.write(claim)
+    other = worker(world, push=Phone())
+    world.clock.advance(timedelta(seconds=LEASE_S - 1))
+    assert (other.recover_lost(), other.drain()) == ((0, 0), 0)
+    world.clock.advance(timedelta(seconds=1))
+    assert (other.recover_lost(), other.drain()) == ((1, 0), 1)
+    assert world.message(message).state == "accepted"
+
+
+def test_a_worker_that_lost_its_lease_while_sending_settles_nothing(world: World) -> None:
+    message = world.decided(world.shopper("ann"), channel="sms")
+
+    def too_slow(_message: MessageRow) -> SendResult:
+        world.clock.advance(timedelta(seconds=LEASE_S))
+        worker(world).recover_lost()
+        return Accepted("late")
+
+    worker(world, sms=Phone(too_slow)).drain()
+    assert world.message(message).state == "unknown"
+    assert attempts(world) == [("accepted", None)]

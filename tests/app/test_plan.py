@@ -1,0 +1,215 @@
+"""Is every scheduled send made once, to the right people, at the nearest store, and at a lawful hour?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from campaigns.facts import Policy
+from campaigns.model import Rate
+from m2s.app.deliver import Deliver
+from m2s.app.plan import PlanSends
+from tests.app.world import CHURCH, FAR, PORT, Phone, World, catalog_of, paused
+
+SATURDAY = datetime(2026, 11, 7, 9, 0, tzinfo=UTC)
+"""Saturday 2026-11-07, 10:00 in Paris: the send of the offer `saturday` is due."""
+SUNDAY = datetime(2026, 11, 8, 11, 0, tzinfo=UTC)
+"""Sunday 2026-11-08, 12:00 in Paris: the send of the offer `sunday` is due, and the law says not today."""
+MINUTE = timedelta(minutes=1)
+
+
+def plan(world: World) -> PlanSends:
+    return PlanSends(
+        world.database, lambda: world.catalog, policy=world.policy, ids=world.ids, stop_number="36111"
+    )
+
+
+def at(world: World, instant: datetime) -> datetime:
+    world.clock.set(instant)
+    return instant
+
+
+def made(world: World, shopper_id: str) -> list[tuple[str, str, str]]:
+    return [(row.offer_id, row.store_id, row.outcome) for row in world.decisions_of(shopper_id)]
+
+
+@pytest.fixture
+def ann(world: World) -> str:
+    shopper_id = world.shopper("ann")
+    world.seen(shopper_id, PORT, SATURDAY - timedelta(days=3))
+    return shopper_id
+
+
+def test_a_send_is_made_when_due_and_only_once(world: World, ann: str) -> None:
+    now = at(world, SATURDAY)
+    assert plan(world).run(now - 2 * MINUTE, now - MINUTE) == 0
+    assert plan(world).run(now - MINUTE, now) == 1
+    assert plan(world).run(now - MINUTE, now) == 0
+    assert plan(world).run(now, now + MINUTE) == 0
+    assert made(world, ann) == [("saturday", PORT, "send")]
+    (message,) = world.messages_of(ann)
+    assert (message.state, message.body, message.not_before) == ("planned", f"Saturday at Bakery {PORT}", now)
+    assert message.valid_until == SATURDAY + timedelta(hours=4)
+
+
+@pytest.mark.parametrize(
+    ("store_id", "seen_at", "reached"),
+    [
+        (PORT, SATURDAY - timedelta(days=30) + MINUTE, True),
+        (PORT, SATURDAY - timedelta(days=30) - MINUTE, False),
+        (FAR, SATURDAY - timedelta(days=1), True),
+    ],
+)
+def test_the_audience_was_seen_lately_at_a_store_within_reach(
+    world: World, store_id: str, seen_at: datetime, reached: bool
+) -> None:
+    shopper = world.shopper("ann")
+    world.seen(shopper, store_id, seen_at)
+    assert plan(world).run(SATURDAY - MINUTE, at(world, SATURDAY)) == int(reached)
+    assert [store for _, store, _ in made(world, shopper)] == [store_id] * reached
+
+
+def test_who_was_seen_only_where_no_store_takes_part_within_reach_is_not_asked(world: World) -> None:
+    shopper = world.shopper("ann")
+    world.seen(shopper, FAR, SATURDAY - timedelta(days=1))
+    scheduled = tuple(
+        (entry, tuple(store for store in stores if store.id != FAR))
+        for entry, stores in world.catalog.scheduled
+    )
+    world = replace(world, catalog=replace(world.catalog, scheduled=scheduled))
+    assert plan(world).run(SATURDAY - MINUTE, at(world, SATURDAY)) == 0
+
+
+def test_a_shopper_near_two_stores_gets_one_occasion_at_the_nearest(world: World) -> None:
+    ann, bea = world.shopper("ann"), world.shopper("bea")
+    for store_id in (PORT, CHURCH):
+        world.seen(ann, store_id, SATURDAY - timedelta(days=1))
+    world.seen(bea, PORT, SATURDAY - timedelta(days=1))
+    assert plan(world).run(SATURDAY - MINUTE, at(world, SATURDAY)) == 2
+    assert made(world, ann) == [("saturday", CHURCH, "send")], "both are 0 m away: the ids decide"
+    assert made(world, bea) == [("saturday", PORT, "send")]
+
+
+def test_the_same_wall_clock_time_in_another_zone_is_still_one_occasion(world: World, ann: str) -> None:
+    world = replace(world, catalog=catalog_of(timezones={CHURCH: "Europe/London"}))
+    assert plan(world).run(SATURDAY - MINUTE, at(world, SATURDAY)) == 1
+    london = SATURDAY + timedelta(hours=1)
+    assert plan(world).run(SATURDAY, at(world, london)) == 0
+    assert made(world, ann) == [("saturday", PORT, "send")]
+
+
+def test_without_consent_the_decision_is_kept_as_suppressed_and_no_message_is_written(world: World) -> None:
+    shopper = world.shopper("ann", consents=())
+    world.seen(shopper, PORT, SATURDAY - timedelta(days=1))
+    plan(world).run(SATURDAY - MINUTE, at(world, SATURDAY))
+    assert made(world, shopper) == [("saturday", PORT, "suppressed")]
+    assert world.messages_of(shopper) == []
+
+
+def test_a_paused_campaign_makes_no_sends(world: World, ann: str) -> None:
+    assert plan(paused(world)).run(SATURDAY - MINUTE, at(world, SATURDAY)) == 0
+    assert made(world, ann) == []
+
+
+def test_a_process_that_was_down_makes_up_for_what_is_still_valid(world: World, ann: str) -> None:
+    plan(world).catch_up(SATURDAY - timedelta(hours=3))
+    late = at(world, SATURDAY + timedelta(hours=3, minutes=59))
+    assert plan(world).catch_up(late) == 1
+    (message,) = world.messages_of(ann)
+    assert message.valid_until == SATURDAY + timedelta(hours=4), "late does not make it valid for longer"
+    assert plan(world).catch_up(late + MINUTE) == 0
+
+
+def test_what_is_no_longer_valid_is_claimed_and_skipped(world: World, ann: str) -> None:
+    plan(world).catch_up(SATURDAY - timedelta(hours=3))
+    late = at(world, SATURDAY + timedelta(hours=4))
+    assert plan(world).catch_up(late) == 0
+    assert plan(world).run(SATURDAY - MINUTE, SATURDAY) == 0
+    assert made(world, ann) == []
+    assert world.rows("SELECT count(*) FROM occurrences") == [(3,)]
+
+
+def test_the_first_start_ever_makes_nothing_of_the_past(world: World, ann: str) -> None:
+    assert plan(world).catch_up(at(world, SATURDAY + MINUTE)) == 0
+    assert made(world, ann) == []
+
+
+def test_a_clock_that_was_set_back_makes_nothing_twice(world: World, ann: str) -> None:
+    plan(world).catch_up(SATURDAY - MINUTE)
+    assert plan(world).catch_up(SATURDAY) == 1
+    assert plan(world).catch_up(SATURDAY - MINUTE) == 0
+    assert plan(world).catch_up(SATURDAY + MINUTE) == 0
+
+
+def test_a_send_that_the_law_forbids_now_waits_for_the_opening(world: World, ann: str) -> None:
+    now = at(world, SUNDAY)
+    assert plan(world).run(now - MINUTE, now) == 1
+    monday = datetime(2026, 11, 9, 7, 30, tzinfo=UTC)
+    (message,) = world.messages_of(ann)
+    assert (message.not_before, message.valid_until) == (monday, SUNDAY + timedelta(days=2))
+    phone = Phone()
+    deliver = Deliver(
+        world.database,
+        {"push": phone},
+        clock=world.clock,
+        catalog=lambda: world.catalog,
+        policy=world.policy,
+        jitter=lambda: 0.0,
+    )
+    assert deliver.drain() == 0
+    at(world, monday)
+    assert deliver.drain() == 1
+    assert world.message(message).state == "accepted"
+
+
+def test_two_sends_that_wait_for_the_same_opening_stay_within_the_pressure(world: World, ann: str) -> None:
+    once_a_day = Policy((Rate(1, timedelta(days=1)),), 0.0, "universal")
+    world = replace(world, policy=once_a_day)
+    waiting = at(world, SUNDAY)
+    plan(world).run(waiting - MINUTE, waiting)
+    plan_again = tuple(
+        (replace(entry, offer=replace(entry.offer, id="sunday-too")), stores)
+        for entry, stores in world.catalog.scheduled
+        if entry.offer.id == "sunday"
+    )
+    world = replace(world, catalog=replace(world.catalog, scheduled=plan_again))
+    plan(world).run(waiting - MINUTE, waiting)
+    assert sorted(made(world, ann)) == [("sunday", PORT, "send"), ("sunday-too", PORT, "suppressed")]
+
+
+def test_of_two_offers_due_at_once_the_one_of_higher_priority_is_made(world: World, ann: str) -> None:
+    def offers(change: Callable[[int], int]) -> World:
+        saturday = next(pair for pair in world.catalog.scheduled if pair[0].offer.id == "saturday")
+        pairs = [
+            (
+                replace(saturday[0], offer=replace(saturday[0].offer, id=name, priority=change(rank))),
+                saturday[1],
+            )
+            for rank, name in enumerate(("a", "b"))
+        ]
+        return replace(world, catalog=replace(world.catalog, scheduled=tuple(pairs)))
+
+    plan(offers(lambda rank: 50 + rank)).run(SATURDAY - MINUTE, at(world, SATURDAY))
+    assert sorted(made(world, ann)) == [("a", PORT, "suppressed"), ("b", PORT, "send")]
+
+
+def test_a_failure_half_way_is_made_up_for_without_repeating_what_was_done(world: World) -> None:
+    names = {PORT: "ann", CHURCH: "bea", FAR: "eve"}
+    for store_id, name in names.items():
+        world.seen(world.shopper(name), store_id, SATURDAY - timedelta(days=1))
+    plan(world).catch_up(SATURDAY - MINUTE)
+    broken = replace(world.catalog.stores[FAR], opening_hours="nonsense", timezone="Europe/Paris")
+    scheduled = tuple(
+        (entry, tuple(broken if store.id == FAR else store for store in stores))
+        for entry, stores in world.catalog.scheduled
+    )
+    bad = replace(world, catalog=replace(world.catalog, scheduled=scheduled))
+    with pytest.raises(Exception, match="nonsense"):
+        plan(bad).catch_up(at(world, SATURDAY))
+    done = world.rows("SELECT count(*) FROM decisions")[0][0]
+    assert 0 < done < 3
+    assert plan(world).catch_up(SATURDAY + MINUTE) == 3 - done
+    assert [len(made(world, f"shp_{name}")) for name in names.values()] == [1, 1, 1]

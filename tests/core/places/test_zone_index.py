@@ -1,0 +1,194 @@
+"""Does the index find what looking at every zone finds, wherever on earth the stores are?"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+import shapely
+import shapely.affinity
+from hypothesis import given
+from hypothesis import strategies as st
+
+from m2s.core.places.geo import metres_per_degree
+from m2s.core.places.store import VISIT_DEFAULTS, Store, StoreType
+from m2s.core.places.zone import Circle, Polygon, Zone
+from m2s.core.places.zone_index import ZoneIndex
+from tests.core.places.stores import area_feature, point_feature, stores
+from tests.data import read_text
+
+Pairs = set[tuple[int, int]]
+
+
+def store_of(number: int, *shapes: Circle | Polygon) -> Store:
+    """A store with these zones, the first its premises."""
+    zones = tuple(Zone(f"zone-{i}" if i else "premises", shape) for i, shape in enumerate(shapes))
+    return Store(
+        id=f"s{number}",
+        name="n",
+        latitude=shapes[0].latitude,
+        longitude=shapes[0].longitude,
+        timezone="UTC",
+        country="FR",
+        subdivision=None,
+        currency=None,
+        brand=None,
+        address=None,
+        phone=None,
+        opening_hours=None,
+        tags=frozenset(),
+        store_type=StoreType.CONVENIENCE,
+        visit=VISIT_DEFAULTS[StoreType.CONVENIENCE].rules,
+        zones=zones,
+        beacons=(),
+    )
+
+
+def every_distance(index: ZoneIndex, latitudes: np.ndarray, longitudes: np.ndarray) -> np.ndarray:
+    """Positions by zones, one zone at a time."""
+    return np.stack([ref.zone.shape.signed_distances_m(latitudes, longitudes) for ref in index.zones], axis=1)
+
+
+def check_against_brute_force(index: ZoneIndex, latitudes: np.ndarray, longitudes: np.ndarray) -> None:
+    distances = every_distance(index, latitudes, longitudes)
+    exact = index.match(latitudes, longitudes)
+    pairs: Pairs = set(zip(exact.point_index.tolist(), exact.zone_index.tolist(), strict=True))
+    assert pairs == set(zip(*(axis.tolist() for axis in np.nonzero(distances <= 0.0)), strict=True))
+    padded = index.match_padded(latitudes, longitudes)
+    pairs = set(zip(padded.point_index.tolist(), padded.zone_index.tolist(), strict=True))
+    assert pairs == set(zip(*(axis.tolist() for axis in np.nonzero(distances <= index.pads_m)), strict=True))
+    assert np.allclose(padded.distance_m, distances[padded.point_index, padded.zone_index], atol=1e-6)
+    nearest = distances.min(axis=1)
+    away = ~index.near_any(latitudes, longitudes)
+    assert not (away & (nearest <= 2_000.0)).any()
+    assert not (~away & (nearest > 2_300.0)).any()
+
+
+SHAPES = st.lists(
+    st.tuples(
+        st.floats(-0.05, 0.05),
+        st.floats(-0.05, 0.05),
+        st.sampled_from([12.0, 60.0, 300.0, 1_500.0]),
+        st.booleans(),
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+@given(
+    latitude=st.sampled_from([0.0, 43.73, -60.0, 70.0, 0.0045]),
+    longitude=st.sampled_from([7.42, 180.0, -180.0, 0.0, 179.97]),
+    shapes=SHAPES,
+    seed=st.integers(0, 1_000),
+)
+def test_the_same_hits_as_every_zone_in_turn(
+    latitude: float, longitude: float, shapes: list[tuple[float, float, float, bool]], seed: int
+) -> None:
+    made = []
+    north_m, east_m = (float(value) for value in metres_per_degree(latitude))
+    for number, (dy, dx, size_m, round_) in enumerate(shapes):
+        lat, lon = latitude + dy, longitude + dx
+        thin = shapely.box(
+            lon - size_m / east_m,
+            lat - 0.2 * size_m / north_m,
+            lon + size_m / east_m,
+            lat + 0.2 * size_m / north_m,
+        )
+        tilted = shapely.affinity.rotate(thin, 17.0 * number)
+        made.append(store_of(number, Circle(lat, lon, size_m) if round_ else Polygon(tilted)))
+    rng = np.random.default_rng(seed)
+    latitudes = latitude + rng.normal(0.0, 0.03, 200)
+    longitudes = longitude + rng.normal(0.0, 0.03, 200) * north_m / east_m
+    longitudes = (longitudes + 180.0) % 360.0 - 180.0
+    check_against_brute_force(ZoneIndex.build(made), latitudes, longitudes)
+
+
+def test_without_stores_everything_is_away() -> None:
+    index = ZoneIndex.build([])
+    located = index.locate(np.array([48.0, 49.0]), np.array([2.0, 2.0]))
+    assert located.away.all()
+    assert located.point_index.size == located.zone_index.size == located.distance_m.size == 0
+    assert index.nearest(48.0, 2.0, limit=5) == []
+
+
+def test_without_positions_nothing_is_located() -> None:
+    located = ZoneIndex.build(stores(point_feature("a", 48, 2))).locate(np.empty(0), np.empty(0))
+    assert located.away.size == located.point_index.size == 0
+
+
+def test_locating_tells_away_from_near_from_touching() -> None:
+    index = ZoneIndex.build(stores(point_feature("a", 48.0, 2.0)))
+    located = index.locate(np.array([48.5, 48.01, 48.0, 48.0]), np.array([2.0, 2.0, 2.0, 2.00542]))
+    assert located.away.tolist() == [True, False, False, False]
+    touched = [
+        (p, index.zones[z].zone_id) for p, z in zip(located.point_index, located.zone_index, strict=True)
+    ]
+    assert sorted(touched) == [(2, "premises"), (2, "vicinity"), (3, "vicinity")]
+    assert located.distance_m[located.point_index == 3] == pytest.approx([104.2], abs=0.5)
+
+
+def test_the_nearest_zones_are_those_of_all_distances() -> None:
+    rng = np.random.default_rng(5)
+    spots = np.array([48.0, 180.0]) + rng.normal(0.0, 0.05, (60, 2))
+    wrapped = (spots[:, 1] + 180.0) % 360.0 - 180.0
+    made = [
+        store_of(i, Circle(lat, lon, float(r)), Circle(lat, lon, 300.0))
+        for i, (lat, lon, r) in enumerate(
+            zip(spots[:, 0].tolist(), wrapped.tolist(), rng.uniform(20, 200, 60), strict=True)
+        )
+    ]
+    index = ZoneIndex.build(made)
+    distances = every_distance(index, np.array([48.01]), np.array([-179.99]))[0]
+    found = index.nearest(48.01, -179.99, limit=20)
+    assert [distance for _, distance in found] == pytest.approx(
+        np.sort(np.maximum(0.0, distances))[:20].tolist(), abs=1e-6
+    )
+
+
+def test_members_of_fences_are_those_of_the_published_scenarios() -> None:
+    checked = 0
+    for line in read_text("testcases/tile38_fences.jsonl").splitlines():
+        scenario = json.loads(line)
+        fences = [store_of(i, _fence(fence)) for i, fence in enumerate(scenario["fences"])]
+        index = ZoneIndex.build(fences)
+        for move in scenario["moves"]:
+            if move["expect"] is None:
+                continue
+            lon, lat = move["point"]
+            found = index.match(np.array([lat]), np.array([lon]))
+            inside = {scenario["fences"][zone]["id"] for zone in found.zone_index.tolist()}
+            told = dict(event.split(":")[::-1] for event in move["expect"])
+            assert inside == {fence for fence, event in told.items() if event in ("enter", "inside")}
+            checked += 1
+    assert checked == 5
+
+
+def _fence(fence: dict[str, object]) -> Circle | Polygon:
+    if fence["type"] == "circle":
+        lon, lat = fence["center"]  # type: ignore[misc]
+        return Circle(lat, lon, fence["radius_m"])  # type: ignore[arg-type]
+    if fence["type"] == "bounds":
+        south, west, north, east = fence["bounds_swne"]  # type: ignore[misc]
+        return Polygon(shapely.box(west, south, east, north))
+    return Polygon(shapely.from_geojson(json.dumps(fence["geometry"])))
+
+
+def test_the_index_answers_the_published_point_in_polygon_cases() -> None:
+    for row in csv.DictReader(io.StringIO(read_text("testcases/point_in_polygon_turf.csv"))):
+        shape = Polygon(shapely.from_geojson(row["geometry_geojson"]))
+        found = ZoneIndex.build([store_of(1, shape)]).match(
+            np.array([float(row["lat_or_y"])]), np.array([float(row["lon_or_x"])])
+        )
+        assert (found.point_index.size == 1) == (row["expected"] != "outside"), row["case_id"]
+
+
+def test_the_edge_of_premises_is_inside() -> None:
+    ring = [[2.0, 48.0], [2.001, 48.0], [2.001, 48.001], [2.0, 48.001], [2.0, 48.0]]
+    index = ZoneIndex.build(stores(area_feature("a", ring, zones=[])))
+    assert (
+        index.match(np.array([48.0, 48.001, 48.0005]), np.array([2.0005, 2.001, 2.0])).point_index.size == 3
+    )
