@@ -54,7 +54,10 @@ def _feature(index: int, latitude: float, longitude: float, rng: np.random.Gener
         angles = np.sort(rng.uniform(0, 2 * np.pi, 24))
         reach = rng.uniform(30, 90) * rng.uniform(0.7, 1.0, 24) / 111_195
         ring = np.stack(
-            [longitude + reach * np.sin(angles) / np.cos(np.radians(latitude)), latitude + reach * np.cos(angles)],
+            [
+                longitude + reach * np.sin(angles) / np.cos(np.radians(latitude)),
+                latitude + reach * np.cos(angles),
+            ],
             axis=1,
         ).tolist()
         geometry = {"type": "Polygon", "coordinates": [[*ring, ring[0]]]}
@@ -131,12 +134,14 @@ class Traffic:
 
     def _item(self) -> dict[str, object]:
         self._count += 1
-        item: dict[str, object] = {"id": f"01hx{self._count:022d}", "age_ms": int(self._rng.integers(0, 60_000))}
+        item: dict[str, object] = {
+            "id": f"01hx{self._count:022d}",
+            "age_ms": int(self._rng.integers(0, 60_000)),
+        }
         draw = int(self._rng.integers(0, 100))
         store = self._stores[int(self._rng.integers(0, len(self._stores)))]
         if draw < self._mix.inside:
-            latitude, longitude = store.latitude, store.longitude
-            return item | {"kind": "location", "latitude": latitude, "longitude": longitude, "accuracy_m": 12.0}
+            return item | self._touching(store)
         if draw < self._mix.inside + self._mix.fence:
             return item | {"kind": "geofence", "transition": "enter", "region_ids": [f"{store.id}/vicinity"]}
         if draw < self._mix.inside + self._mix.fence + self._mix.beacon:
@@ -150,10 +155,21 @@ class Traffic:
                 "rssi_dbm": -70,
                 "samples": samples,
             }
-        latitude, longitude = self._far[int(self._rng.integers(0, len(self._far)))].tolist()
-        return item | {
-            "kind": "location",
-            "latitude": round(latitude, 6),
-            "longitude": round(longitude, 6),
-            "accuracy_m": 12.0,
-        }
+        return item | _fix(*self._far[int(self._rng.integers(0, len(self._far)))].tolist())
+
+    def _touching(self, store: Store) -> dict[str, object]:
+        """A fix somewhere in the padded premises or the padded vicinity of a store, either as often."""
+        zone = store.zones[int(self._rng.integers(0, len(store.zones)))]
+        reach_m = (zone.shape.reach_m + zone.margin_m) * float(self._rng.uniform()) ** 0.5
+        angle = float(self._rng.uniform(0, 2 * np.pi))
+        north, east = reach_m * np.cos(angle) / 111_195, reach_m * np.sin(angle) / 111_195
+        return _fix(store.latitude + north, store.longitude + east / np.cos(np.radians(store.latitude)))
+
+
+def _fix(latitude: float, longitude: float) -> dict[str, object]:
+    return {
+        "kind": "location",
+        "latitude": round(float(latitude), 6),
+        "longitude": round(float(longitude), 6),
+        "accuracy_m": 12.0,
+    }

@@ -1,1 +1,1 @@
-"""Deciding: offers written in YAML, and for each occasion a decision with its trace. Pure; knows nothing of the service."""
+"""Deciding: offers written in YAML, and for each occasion a decision with its trace. Pure, and on its own."""

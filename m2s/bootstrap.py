@@ -18,6 +18,7 @@ from m2s.adapters.importers.geojson import read_geojson
 from m2s.adapters.runtime.clock import SteppedClock, SystemClock
 from m2s.adapters.runtime.ids import SeededIds, SystemIds
 from m2s.adapters.runtime.logs import configure_logs as configure_logs
+from m2s.adapters.runtime.memory import settle_memory
 from m2s.adapters.runtime.metrics import Metrics
 from m2s.adapters.runtime.scheduler import Heartbeat
 from m2s.adapters.storage.database import SqlDatabase
@@ -125,7 +126,7 @@ class Engine(Desk):
         self.devices = Devices(database, world.ids, clock=world.clock)
         self.redeem = Redeem(database, world.clock, ids=world.ids)
         self.intake = Intakes(database)
-        self._intake = Intake(
+        self.group_handler = Intake(
             catalog=self.catalog,
             clock=world.clock,
             house=House(policy, settings.stop_number, world.ids, self.metrics),
@@ -151,11 +152,15 @@ class Engine(Desk):
     def start(self, *, heartbeat: bool = True) -> None:
         """Takes up what an earlier process left, and starts the heartbeat unless the caller runs the jobs."""
         with self.database.read() as records:
-            self._intake.load(records)
-        self.database.handle_groups(self._intake)
+            self.group_handler.load(records)
+        self.database.handle_groups(self.group_handler)
         self.deliver.recover()
         if heartbeat:
             self._heartbeat.start()
+
+    def settle(self) -> None:
+        """Tells the process that what is loaded now will stay; for a process that serves and nothing else."""
+        settle_memory()
 
     def stop(self) -> None:
         """Ends the heartbeat, commits what was submitted, and lets go of the database."""
@@ -171,7 +176,7 @@ class Engine(Desk):
         return []
 
     def _close_visits(self, _now: datetime) -> None:
-        self.database.write(self._intake.close, then=lambda publish: publish())
+        self.database.write(self.group_handler.close, then=lambda publish: publish())
 
 
 def open_database(

@@ -8,8 +8,9 @@ from campaigns.decision import deferred_until, recheck
 from campaigns.facts import Candidate, Occasion, Policy, ShopperFacts
 from campaigns.model import At, Channel
 from m2s.app.catalog import Catalog
+from m2s.app.channel import Address
 from m2s.app.facts import load_shoppers, store_facts
-from m2s.app.ports import Address, Records
+from m2s.app.ports import Records
 from m2s.app.rows import CouponRow, DeviceRow, MessageRow, ShopperRow
 from m2s.core.delivery.message import State
 from m2s.core.delivery.retry import MOST_TRIES

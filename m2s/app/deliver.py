@@ -11,17 +11,9 @@ import structlog
 
 from campaigns.facts import Policy
 from m2s.app.catalog import Catalog
+from m2s.app.channel import Accepted, ChannelAdapter, Refused, RetryLater, SendResult, Unknown
 from m2s.app.clearance import Parcel, Rules, Verdict, clear
-from m2s.app.ports import (
-    Accepted,
-    ChannelAdapter,
-    Database,
-    Records,
-    Refused,
-    RetryLater,
-    SendResult,
-    Unknown,
-)
+from m2s.app.ports import Database, Records
 from m2s.app.rows import MessageRow
 from m2s.core.base.instants import Clock
 from m2s.core.delivery.message import State

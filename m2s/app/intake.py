@@ -12,8 +12,9 @@ from m2s.app.catalog import Catalog, LiveOffer
 from m2s.app.decide import settle
 from m2s.app.dedupe import SeenIds
 from m2s.app.facts import load_shoppers, store_facts
+from m2s.app.groups import GroupResult
 from m2s.app.matching import Matched, match_group
-from m2s.app.ports import GroupResult, Observer, Records
+from m2s.app.ports import Observer, Records
 from m2s.app.presences import Fired, Presences, Step
 from m2s.app.sighting import Answer, Batch, Rejected
 from m2s.app.visits import close_visits, refresh_visits
@@ -80,8 +81,7 @@ class Intake:
             )
             decisions = self._follow(records, matched, step=step, catalog=catalog, now=now)
         for shopper_id, at_ms, accuracy_m in matched.outside:
-            if step.known(shopper_id):
-                step.leave_all(shopper_id, at_ms, accuracy_m=accuracy_m, catalog=catalog)
+            step.leave_all(shopper_id, at_ms, accuracy_m=accuracy_m, catalog=catalog)
         step.keep(records)
 
         def publish() -> None:

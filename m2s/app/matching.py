@@ -1,10 +1,11 @@
 """Which sightings of a group are new, near a store, and evidence of what? A whole group is matched at once."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from m2s.app.catalog import Catalog
@@ -50,9 +51,8 @@ class Matched:
     outside: list[tuple[str, int, float]] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class _Item:
-    """One item with an event time that can be believed."""
+class _Item(msgspec.Struct, frozen=True, gc=False):
+    """One item with an event time that can be believed (a struct, because there is one for every sighting)."""
 
     number: int
     batch: Batch
@@ -69,75 +69,82 @@ class _Item:
 def match_group(batches: Sequence[Batch], catalog: Catalog, seen: SeenIds) -> Matched:
     """Judges every item of a group: rejected, away, duplicate, or accepted with the evidence it gives."""
     matched = Matched([Tally(rejected=list(batch.rejected)) for batch in batches])
-    items = _timed(batches, matched)
+    items = _timed(batches, matched.tallies)
+    away, hits = _located(items, catalog)
+    keys, rows, point = matched.keys, matched.rows, -1
+    for item in items:
+        sighting = item.sighting
+        tally = matched.tallies[item.number]
+        evidence: Sequence[Evidence] | None = ()
+        if type(sighting) is Location:
+            point += 1
+            if away[point]:
+                evidence = None
+            elif point in hits:
+                evidence = _position(item, sighting, hits[point], catalog=catalog)
+        else:
+            evidence = _reported(item, catalog)
+        if evidence is None:
+            tally.away += 1
+            continue
+        key = seen.key(item.device_id, sighting.id)
+        if key in keys or key in seen:
+            tally.duplicates += 1
+            continue
+        tally.accepted += 1
+        keys.add(key)
+        rows.append(_row(item))
+        if evidence:
+            matched.evidence.extend((item.number, one) for one in evidence)
+        elif type(sighting) is Location and not sighting.mocked:
+            matched.outside.append((item.shopper_id, item.at_ms, sighting.accuracy_m))
+    return matched
+
+
+def _timed(batches: Sequence[Batch], tallies: Sequence[Tally]) -> list[_Item]:
+    items = []
+    for number, batch in enumerate(batches):
+        received_ms, sent_ms, sender = batch.received_at_ms, batch.sent_at_ms, batch.device_id
+        for index, sighting in batch.items:
+            at, age_ms = sighting.at, sighting.age_ms
+            flags = (MOCKED if sighting.mocked else 0) | (FOREGROUND if sighting.foreground else 0)
+            try:
+                at_ms, trusted = event_time(
+                    received_ms, sent_ms, at_ms=None if at is None else to_ms(at), age_ms=age_ms
+                )
+            except ValueError as error:
+                tallies[number].rejected.append(Rejected(index, sighting.id, "invalid", str(error)))
+                continue
+            if time_problem(at_ms, received_ms) is not None:
+                detail = "happened more than 5 minutes in the future or more than 72 hours ago"
+                tallies[number].rejected.append(Rejected(index, sighting.id, "time_out_of_range", detail))
+                continue
+            device_id = sender or sighting.device_id or ""
+            items.append(
+                _Item(number, batch, sighting, device_id, at_ms, flags | CLOCK_TRUSTED if trusted else flags)
+            )
+    return items
+
+
+def _located(
+    items: Sequence[_Item], catalog: Catalog
+) -> tuple[Sequence[bool], Mapping[int, Sequence[tuple[int, float]]]]:
+    """For the fixes among the items, in order: whether each is away; and the (zone, distance) hits of some."""
     fixes = [item.sighting for item in items if type(item.sighting) is Location]
     located = catalog.index.locate(
-        np.fromiter((fix.latitude for fix in fixes), float, len(fixes)),
-        np.fromiter((fix.longitude for fix in fixes), float, len(fixes)),
+        np.array([fix.latitude for fix in fixes]), np.array([fix.longitude for fix in fixes])
     )
     hits: dict[int, list[tuple[int, float]]] = {}
     for point, zone, distance_m in zip(
         located.point_index.tolist(), located.zone_index.tolist(), located.distance_m.tolist(), strict=True
     ):
         hits.setdefault(point, []).append((zone, distance_m))
-    away = located.away.tolist()
-    point = -1
-    for item in items:
-        tally = matched.tallies[item.number]
-        if type(item.sighting) is Location:
-            point += 1
-            evidence = None if away[point] else _position(item, hits.get(point, ()), catalog)
-        else:
-            evidence = _reported(item, catalog)
-        if evidence is None:
-            tally.away += 1
-            continue
-        key = seen.key(item.device_id, item.sighting.id)
-        if key in seen or key in matched.keys:
-            tally.duplicates += 1
-            continue
-        tally.accepted += 1
-        matched.keys.add(key)
-        matched.rows.append(_row(item))
-        if evidence:
-            matched.evidence.extend((item.number, one) for one in evidence)
-        elif type(item.sighting) is Location and not item.flags & MOCKED:
-            matched.outside.append((item.shopper_id, item.at_ms, item.sighting.accuracy_m))
-    return matched
+    return located.away.tolist(), hits
 
 
-def _timed(batches: Sequence[Batch], matched: Matched) -> list[_Item]:
-    items = []
-    for number, batch in enumerate(batches):
-        received_ms, sent_ms = batch.received_at_ms, batch.sent_at_ms
-        for index, sighting in batch.items:
-            at = sighting.at
-            try:
-                at_ms, trusted = event_time(
-                    received_ms, sent_ms, at_ms=None if at is None else to_ms(at), age_ms=sighting.age_ms
-                )
-            except ValueError as error:
-                matched.tallies[number].rejected.append(Rejected(index, sighting.id, "invalid", str(error)))
-                continue
-            if time_problem(at_ms, received_ms) is not None:
-                detail = "happened more than 5 minutes in the future or more than 72 hours ago"
-                matched.tallies[number].rejected.append(
-                    Rejected(index, sighting.id, "time_out_of_range", detail)
-                )
-                continue
-            flags = (
-                (CLOCK_TRUSTED if trusted else 0)
-                | (MOCKED if sighting.mocked else 0)
-                | (FOREGROUND if sighting.foreground else 0)
-            )
-            device_id = batch.device_id or sighting.device_id or ""
-            items.append(_Item(number, batch, sighting, device_id, at_ms, flags))
-    return items
-
-
-def _position(item: _Item, hits: Sequence[tuple[int, float]], catalog: Catalog) -> list[Evidence]:
-    fix = item.sighting
-    assert isinstance(fix, Location)  # noqa: S101  the caller asked
+def _position(
+    item: _Item, fix: Location, hits: Sequence[tuple[int, float]], *, catalog: Catalog
+) -> list[Evidence]:
     evidence = []
     for number, distance_m in hits:
         ref = catalog.index.zones[number]
@@ -223,27 +230,33 @@ def _beacon(item: _Item, sighting: BeaconSighting, catalog: Catalog) -> list[Evi
 
 
 def _row(item: _Item) -> tuple[Any, ...]:
-    sighting = item.sighting
-    position: tuple[float | None, ...] = (None, None, None, None)
-    detail = None
+    sighting, received_ms = item.sighting, item.batch.received_at_ms
     if type(sighting) is Location:
-        kind = "location"
-        position = (sighting.latitude, sighting.longitude, sighting.accuracy_m, sighting.speed_mps)
-    elif type(sighting) is Geofence:
-        kind = "geofence"
+        return (
+            item.device_id,
+            sighting.id,
+            "location",
+            item.at_ms,
+            received_ms,
+            sighting.latitude,
+            sighting.longitude,
+            sighting.accuracy_m,
+            sighting.speed_mps,
+            item.flags,
+            None,
+        )
+    head = (item.device_id, sighting.id)
+    if type(sighting) is Geofence:
         detail = json.dumps({"transition": sighting.transition.value, "region_ids": sighting.region_ids})
         position = (sighting.latitude, sighting.longitude, sighting.accuracy_m, None)
-    else:
-        assert isinstance(sighting, BeaconSighting)  # noqa: S101  the last kind there is
-        kind = "beacon"
-        detail = json.dumps(
-            {
-                "uuid": sighting.uuid.lower(),
-                "major": sighting.major,
-                "minor": sighting.minor,
-                "rssi_dbm": sighting.rssi_dbm,
-                "samples": [[sample.age_ms, sample.rssi_dbm] for sample in sighting.samples],
-            }
-        )
-    head = (item.device_id, sighting.id, kind, item.at_ms, item.batch.received_at_ms)
-    return (*head, *position, item.flags, detail)
+        return (*head, "geofence", item.at_ms, received_ms, *position, item.flags, detail)
+    assert isinstance(sighting, BeaconSighting)  # noqa: S101  the last kind there is
+    heard = {
+        "uuid": sighting.uuid.lower(),
+        "major": sighting.major,
+        "minor": sighting.minor,
+        "rssi_dbm": sighting.rssi_dbm,
+        "samples": [[sample.age_ms, sample.rssi_dbm] for sample in sighting.samples],
+    }
+    nowhere = (None, None, None, None)
+    return (*head, "beacon", item.at_ms, received_ms, *nowhere, item.flags, json.dumps(heard))

@@ -1,4 +1,4 @@
-"""What does the service need from outside? Storage, channels, time and names, as protocols; adapters fulfil them.
+"""What does the service need from outside? Storage and somebody who counts, as protocols; adapters fulfil them.
 
 `Records` is one transaction's (or one read snapshot's) view of the database. Whatever runs inside
 `Database.write` is committed once, synced, or not at all.
@@ -6,9 +6,8 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from campaigns.facts import PastOffer
 from m2s.app.rows import (
@@ -286,8 +285,10 @@ class CouponRecords(Protocol):
 
     def void_redemption(self, redemption_id: str, *, at: datetime) -> bool: ...
 
-    def redemption_times(self, shopper_id: str, store_id: str, since: datetime) -> list[datetime]:
-        """Unvoided redemptions: proof that the shopper was there."""
+    def redemption_times(
+        self, shopper_ids: Iterable[str], since: datetime
+    ) -> dict[tuple[str, str], list[datetime]]:
+        """Unvoided redemptions since, by (shopper_id, store_id), oldest first: proof that the shopper was there."""
         ...
 
 
@@ -354,98 +355,6 @@ class Database(Protocol):
         Whatever `work` raises rolls everything back and is raised here. Raises Unavailable when the database
         cannot take writes now (locked for 5 s, disk full).
         """
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a channel reaches a shopper: the push token with its platform, or the E.164 phone."""
-
-    device_id: str | None
-    push_token: str | None
-    platform: str | None
-    phone: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """The provider took the message."""
-
-    provider_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class RetryLater:
-    """Nothing was sent; try again after so many seconds."""
-
-    after_s: float
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """Nothing was sent and nothing will be: bad address, bad content, or opted out."""
-
-    code: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """It may or may not have been sent."""
-
-    detail: str
-
-
-SendResult = Accepted | RetryLater | Refused | Unknown
-
-
-class ChannelAdapter(Protocol):
-    """Carries messages of one channel to a provider."""
-
-    def send(self, message: MessageRow, address: Address, coupon: CouponRow | None) -> SendResult:
-        """Sends one message; `message.id` is the idempotency and collapse id.
-
-        Returns a result for everything that a provider can answer; an exception counts as Unknown.
-        """
-        ...
-
-
-Item = TypeVar("Item")
-Answer = TypeVar("Answer")
-
-
-@dataclass(frozen=True, slots=True)
-class GroupResult(Generic[Answer]):
-    """One answer per item of a group, in order; `publish` makes its changes seen in memory after the commit."""
-
-    answers: list[Answer]
-    publish: Callable[[], None]
-
-
-class GroupHandler(Protocol[Item, Answer]):
-    """Work that is committed many items at a time.
-
-    A group that fails is rolled back and its items are tried one by one; an item that still fails is split,
-    and a part that fails alone is refused, so that it costs its neighbours nothing.
-    """
-
-    def weight(self, item: Item) -> int:
-        """How much of a group's room an item takes."""
-        ...
-
-    def process(self, records: Records, items: Sequence[Item]) -> GroupResult[Answer]: ...
-
-    def split(self, item: Item) -> list[Item]:
-        """The item's parts; at most one where it cannot be split."""
-        ...
-
-    def join(self, item: Item, answers: Sequence[Answer]) -> Answer:
-        """The item's answer from those of its parts."""
-        ...
-
-    def refuse(self, item: Item, error: Exception) -> Answer:
-        """The answer for a part that cannot be processed."""
         ...
 
 

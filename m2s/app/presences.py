@@ -83,20 +83,20 @@ class Step:
         merged = {**self._base.by_shopper.get(shopper_id, {}), **self._changes.get(shopper_id, {})}
         return {zone: state for zone, state in merged.items() if state is not None}
 
-    def known(self, shopper_id: str) -> bool:
-        """Whether the shopper may have an open presence."""
-        return shopper_id in self._base.by_shopper or shopper_id in self._changes
-
     def inside(self, shopper_ids: Iterable[str]) -> dict[str, frozenset[str]]:
         """The stores whose premises each shopper is in."""
         return {shopper_id: _inside(self.zones(shopper_id)) for shopper_id in shopper_ids}
 
     def leave_all(self, shopper_id: str, at_ms: int, *, accuracy_m: float, catalog: Catalog) -> None:
         """A fix outside every padded zone ends the shopper's presences that it is newer than."""
+        if shopper_id not in self._base.by_shopper and shopper_id not in self._changes:
+            return
         for zone, state in self.zones(shopper_id).items():
             rules = catalog.rules.get(zone)
             if isinstance(state, Presence) and rules is not None:
-                self.put(shopper_id, zone, left_all(state, at_ms, accuracy_m=accuracy_m, rules=rules)[0])
+                after = left_all(state, at_ms, accuracy_m=accuracy_m, rules=rules)[0]
+                if after is not state:
+                    self.put(shopper_id, zone, after)
 
     def advance(self, evidence: Evidence, catalog: Catalog) -> Iterator[Fired]:
         """Moves presence on by one piece of evidence and yields the triggers that this fires."""

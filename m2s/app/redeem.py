@@ -67,7 +67,7 @@ class Redeem:
         return _told(self._database.write(work))
 
     def void(self, key: KeyRow, redemption_id: str) -> dict[str, Any]:
-        """Takes a redemption back, and gives the coupon back to its shopper unless it has expired.
+        """Takes a redemption back: the coupon can be used again, unless it has expired meanwhile.
 
         Taking it back twice is the same as once. Raises NotFound, and Forbidden for another store's till.
         """
@@ -81,8 +81,7 @@ class Redeem:
             coupon = _coupon(records, row.code)
             if row.voided_at is None:
                 records.coupons.void_redemption(row.id, at=now)
-                if now < coupon.expires_at:
-                    records.coupons.reopen(row.code, row.id)
+                records.coupons.reopen(row.code, row.id)
             voided_at = row.voided_at or now
             return {**_redemption_fields(row, coupon), "voided_at": rfc3339(voided_at)}
 
@@ -201,7 +200,7 @@ def _first_use(records: Records, code: str, *, now: datetime) -> Mapping[str, st
     """Why the conditional update found nothing to redeem, once used; raises Invalid when it has expired instead."""
     coupon = _coupon(records, code)
     use = None if coupon.redemption_id is None else records.coupons.redemption(coupon.redemption_id)
-    if use is None or use.voided_at is not None:
+    if use is None:
         raise Invalid(
             f"coupon {code} expired at {rfc3339(coupon.expires_at)}; now is {rfc3339(now)}", code="expired"
         )

@@ -3,7 +3,7 @@
 The fold is pure and free of order, so what is kept is always what the sorted evidence says.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -14,7 +14,7 @@ from m2s.core.base.instants import from_ms, to_ms
 from m2s.core.places.hours import hours_of
 from m2s.core.places.store import Store
 from m2s.core.presence.evidence import PREMISES
-from m2s.core.presence.marks import LONGEST_BRIDGE_MS
+from m2s.core.presence.marks import LONGEST_BRIDGE_MS, REACH_MS, context_ms
 from m2s.core.presence.visit import (
     RULE_VERSION,
     Stay,
@@ -24,7 +24,8 @@ from m2s.core.presence.visit import (
     visit_id,
 )
 
-_LOOK_BACK = timedelta(milliseconds=LONGEST_BRIDGE_MS)
+_LOOK_BACK = timedelta(milliseconds=LONGEST_BRIDGE_MS + REACH_MS)
+"""New evidence changes no stay that ended earlier than this before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +42,33 @@ def refresh_visits(
 
     `touched` gives for each (shopper_id, store_id) the earliest event time (ms) of its new evidence.
     """
-    started: list[VisitStarted] = []
-    for (shopper_id, store_id), earliest_ms in touched.items():
-        store = catalog.stores.get(store_id)
-        if store is not None:
-            started += _refresh(records, shopper_id, store, earliest_ms=earliest_ms, catalog=catalog, now=now)
-    return started
+    if not touched:
+        return []
+    since = from_ms(min(touched.values())) - _LOOK_BACK
+    proofs = records.coupons.redemption_times({shopper_id for shopper_id, _ in touched}, since)
+    changes = [
+        _change(
+            records,
+            shopper_id,
+            catalog.stores[store_id],
+            earliest_ms=earliest_ms,
+            proofs=proofs.get((shopper_id, store_id), ()),
+            catalog=catalog,
+            now=now,
+        )
+        for (shopper_id, store_id), earliest_ms in touched.items()
+        if store_id in catalog.stores
+    ]
+    records.sightings.drop_visits([visit_id for change in changes for visit_id in change.gone])
+    records.sightings.put_visits([row for change in changes for row in change.changed])
+    return [VisitStarted(row) for change in changes for row in change.started]
 
 
-def close_visits(records: Records, *, catalog: Catalog, now: datetime) -> list[VisitRow]:
-    """Closes the stays that can no longer go on: no evidence for longer than their store merges over."""
+def close_visits(records: Records, *, catalog: Catalog, now: datetime) -> None:
+    """Closes the stays that can no longer go on: no evidence for longer than their store merges over.
+
+    They are folded a last time, because a redemption since then proves them.
+    """
     shortest = min((store.visit.gap_merge_s for store in catalog.stores.values()), default=0)
     done = []
     for row in records.sightings.open_visits(now - timedelta(seconds=shortest)):
@@ -58,37 +76,49 @@ def close_visits(records: Records, *, catalog: Catalog, now: datetime) -> list[V
         if store is None or not _may_go_on(row.end_at, store, now):
             done.append(replace(row, status="closed"))
     records.sightings.put_visits(done)
-    return [row for row in done if row.kind == StayKind.VISIT]
+    ended: dict[tuple[str, str], int] = {}
+    for row in done:
+        ended.setdefault((row.shopper_id, row.store_id), to_ms(row.end_at))
+    refresh_visits(records, ended, catalog=catalog, now=now)
 
 
-def _refresh(
-    records: Records, shopper_id: str, store: Store, *, earliest_ms: int, catalog: Catalog, now: datetime
-) -> Iterable[VisitStarted]:
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What new evidence changes among the stays of one shopper at one store."""
+
+    gone: Sequence[str]
+    changed: Sequence[VisitRow]
+    started: Sequence[VisitRow]
+
+
+def _change(
+    records: Records,
+    shopper_id: str,
+    store: Store,
+    *,
+    earliest_ms: int,
+    proofs: Sequence[datetime],
+    catalog: Catalog,
+    now: datetime,
+) -> _Change:
     rules = catalog.rules[store.id, PREMISES]
     end_since = from_ms(earliest_ms) - _LOOK_BACK
     before = {row.id: row for row in records.sightings.visits_since(shopper_id, store.id, end_since)}
-    first_ms = min((to_ms(row.start_at) for row in before.values()), default=earliest_ms)
-    evidence = records.sightings.evidence(
-        shopper_id, store.id, min(first_ms, earliest_ms) - int(rules.gap_merge_s * 1000)
-    )
-    proofs = [to_ms(at) for at in records.coupons.redemption_times(shopper_id, store.id, end_since)]
+    gap_ms = int(rules.gap_merge_s * 1000)
+    since_ms = min([earliest_ms - REACH_MS, *(to_ms(row.start_at) for row in before.values())]) - gap_ms
+    evidence = records.sightings.evidence(shopper_id, store.id, since_ms - context_ms(gap_ms))
     after: dict[str, VisitRow] = {}
-    for stay in stays(evidence, rules, proofs_ms=proofs):
+    for stay in stays(evidence, rules, proofs_ms=[to_ms(at) for at in proofs], since_ms=since_ms):
         if from_ms(stay.end_ms) >= end_since:
             row = _row(shopper_id, store, stay, catalog=catalog, now=now)
             after[row.id] = _inherit(row, before)
-    gone = [visit_id for visit_id in before if visit_id not in after]
     changed = [row for row in after.values() if before.get(row.id) != row]
-    if gone:
-        records.sightings.drop_visits(gone)
-    if changed:
-        records.sightings.put_visits(changed)
     told = {row.id for row in before.values() if row.started}
-    return [
-        VisitStarted(row)
-        for row in changed
-        if row.started and row.id not in told and row.replaces not in told
-    ]
+    return _Change(
+        gone=[visit_id for visit_id in before if visit_id not in after],
+        changed=changed,
+        started=[row for row in changed if row.started and row.id not in told and row.replaces not in told],
+    )
 
 
 def _row(shopper_id: str, store: Store, stay: Stay, *, catalog: Catalog, now: datetime) -> VisitRow:

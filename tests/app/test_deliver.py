@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from m2s.app.channel import Accepted, ChannelAdapter, Refused, RetryLater, SendResult, Unknown
 from m2s.app.deliver import LEASE_S, Deliver
-from m2s.app.ports import Accepted, ChannelAdapter, Records, Refused, RetryLater, SendResult, Unknown
+from m2s.app.ports import Records
 from m2s.app.rows import MessageRow
 from tests.app.world import Phone, World, catalog_of, paused
 

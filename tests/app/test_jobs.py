@@ -70,7 +70,8 @@ def test_a_job_that_fails_tells_and_its_next_tick_runs(world: World) -> None:
 
 
 def test_the_standard_jobs_plan_send_expire_and_forget(world: World) -> None:
-    phone, closed = Phone(), []
+    phone = Phone()
+    closed: list[datetime] = []
     deliver = Deliver(
         world.database,
         {"push": phone},

@@ -137,7 +137,8 @@ def test_the_first_start_ever_makes_nothing_of_the_past(world: World, ann: str) 
     assert made(world, ann) == []
 
 
-def test_a_clock_that_was_set_back_makes_nothing_twice(world: World, ann: str) -> None:
+@pytest.mark.usefixtures("ann")
+def test_a_clock_that_was_set_back_makes_nothing_twice(world: World) -> None:
     plan(world).catch_up(SATURDAY - MINUTE)
     assert plan(world).catch_up(SATURDAY) == 1
     assert plan(world).catch_up(SATURDAY - MINUTE) == 0

@@ -214,6 +214,7 @@ def test_a_coupon_that_expired_meanwhile_is_not_given_back(world: World, redeem:
     first = use(redeem, world.till(), code)
     world.clock.advance(timedelta(days=1))
     assert redeem.void(world.till(), first["redemption_id"])["voided_at"] is not None
+    assert redeem.coupon(code)["state"] == "expired"
     assert failure(Invalid, redeem, world.till(), code).code == "expired"
 
 

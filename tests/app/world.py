@@ -18,7 +18,8 @@ from m2s.adapters.storage.database import SqlDatabase
 from m2s.adapters.storage.engine import driver
 from m2s.adapters.storage.migrate import upgrade
 from m2s.app.catalog import Catalog, build_catalog
-from m2s.app.ports import Accepted, Address, Records, SendResult
+from m2s.app.channel import Accepted, Address, SendResult
+from m2s.app.ports import Records
 from m2s.app.rows import (
     CampaignRow,
     ConsentRow,
@@ -122,7 +123,7 @@ class World:
         *,
         consents: Sequence[str] = ("push", "sms", "webhook"),
         phone: str | None = "+33612345678",
-        push_token: str | None = "token",
+        push_token: str | None = "token",  # noqa: S107
     ) -> str:
         """A shopper with one device, consents and a phone; her id is `shp_<name>`."""
         row = DeviceRow(

@@ -3,7 +3,7 @@
 import textwrap
 from typing import TextIO
 
-from m2s.app.ports import Accepted, Address, SendResult
+from m2s.app.channel import Accepted, Address, SendResult
 from m2s.app.rows import CouponRow, MessageRow
 
 _WIDTH = 44

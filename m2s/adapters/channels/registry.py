@@ -6,7 +6,7 @@ from typing import TextIO
 
 from m2s.adapters.channels.console import ConsoleChannel
 from m2s.adapters.channels.webhook import WebhookChannel
-from m2s.app.ports import ChannelAdapter
+from m2s.app.channel import ChannelAdapter
 from m2s.core.base.errors import Invalid
 from m2s.core.base.instants import Clock
 

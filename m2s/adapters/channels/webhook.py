@@ -1,7 +1,6 @@
 """How does the retailer's own system get a message? A POST signed by Standard Webhooks, its answer read."""
 
 import base64
-import binascii
 import json
 import math
 from datetime import datetime
@@ -11,7 +10,7 @@ from typing import Any
 import httpx2
 from standardwebhooks import Webhook
 
-from m2s.app.ports import Accepted, Address, Refused, RetryLater, SendResult, Unknown
+from m2s.app.channel import Accepted, Address, Refused, RetryLater, SendResult, Unknown
 from m2s.app.rows import CouponRow, MessageRow
 from m2s.core.base.errors import Invalid
 from m2s.core.base.instants import Clock, rfc3339
@@ -127,7 +126,7 @@ def _http_url(text: str) -> str:
 def _secret_bytes(text: str) -> bytes:
     try:
         secret = base64.b64decode(text.removeprefix(_PREFIX), validate=True)
-    except binascii.Error:
+    except ValueError:
         secret = b""
     if not text.startswith(_PREFIX) or len(secret) not in _SECRET_BYTES:
         raise Invalid(f"webhook secret: it is {_PREFIX!r} followed by 24 to 64 random bytes in base64")

@@ -5,9 +5,19 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from m2s.adapters.storage.statements import batches, columns, values
+from m2s.adapters.storage.statements import IDS, batches, columns, values
 from m2s.adapters.storage.tables import coupons, redemptions
 from m2s.app.rows import CouponRow, RedemptionRow
+
+_REDEMPTION_TIMES = (
+    sa.select(redemptions.c.shopper_id, redemptions.c.store_id, redemptions.c.at)
+    .where(
+        redemptions.c.shopper_id.in_(IDS),
+        redemptions.c.at >= sa.bindparam("since"),
+        redemptions.c.voided_at.is_(None),
+    )
+    .order_by(redemptions.c.at)
+)
 
 
 class SqlCoupons:
@@ -72,16 +82,13 @@ class SqlCoupons:
         )
         return self._connection.execute(change).rowcount == 1
 
-    def redemption_times(self, shopper_id: str, store_id: str, since: datetime) -> list[datetime]:
-        """When the shopper redeemed at the store since, oldest first, voided ones left out."""
-        query = (
-            sa.select(redemptions.c.at)
-            .where(
-                redemptions.c.shopper_id == shopper_id,
-                redemptions.c.store_id == store_id,
-                redemptions.c.at >= since,
-                redemptions.c.voided_at.is_(None),
-            )
-            .order_by(redemptions.c.at)
-        )
-        return list(self._connection.scalars(query))
+    def redemption_times(
+        self, shopper_ids: Iterable[str], since: datetime
+    ) -> dict[tuple[str, str], list[datetime]]:
+        """When each shopper redeemed since, by (shopper_id, store_id), oldest first, voided ones left out."""
+        found: dict[tuple[str, str], list[datetime]] = {}
+        for some in batches(shopper_ids):
+            rows = self._connection.execute(_REDEMPTION_TIMES, {"ids": some, "since": since})
+            for shopper_id, store_id, at in rows:
+                found.setdefault((shopper_id, store_id), []).append(at)
+        return found

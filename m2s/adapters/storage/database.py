@@ -19,7 +19,8 @@ from m2s.adapters.storage.lock import FileLock
 from m2s.adapters.storage.migrate import check_revision
 from m2s.adapters.storage.records import SqlRecords
 from m2s.adapters.storage.writer import Writer
-from m2s.app.ports import GroupHandler, Records
+from m2s.app.groups import GroupHandler
+from m2s.app.ports import Records
 from m2s.core.base.errors import Conflict
 
 T = TypeVar("T")

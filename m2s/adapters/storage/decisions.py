@@ -8,9 +8,27 @@ from typing import Any
 import sqlalchemy as sa
 
 from campaigns.facts import PastOffer
-from m2s.adapters.storage.statements import batches, columns, insert, values
+from m2s.adapters.storage.statements import IDS, batches, columns, insert, values
 from m2s.adapters.storage.tables import assignments, decisions, occurrences
 from m2s.app.rows import DecisionRow
+
+_KNOWN = sa.select(decisions.c.occasion_key).where(
+    decisions.c.campaign_id == sa.bindparam("campaign_id"),
+    decisions.c.offer_id == sa.bindparam("offer_id"),
+    decisions.c.occasion_key.in_(IDS),
+)
+_PAST = (
+    sa.select(decisions.c.shopper_id, decisions.c.decided_at, decisions.c.campaign_id, decisions.c.offer_id)
+    .where(
+        decisions.c.shopper_id.in_(IDS),
+        decisions.c.decided_at >= sa.bindparam("since"),
+        decisions.c.outcome.in_(("send", "ghost")),
+    )
+    .order_by(decisions.c.decided_at, decisions.c.id)
+)
+_ARMS = sa.select(assignments.c.shopper_id, assignments.c.experiment, assignments.c.arm).where(
+    assignments.c.shopper_id.in_(IDS)
+)
 
 
 class SqlDecisions:
@@ -33,33 +51,15 @@ class SqlDecisions:
         found: set[tuple[str, str, str]] = set()
         for (campaign_id, offer_id), occasion_keys in by_offer.items():
             for some in batches(occasion_keys):
-                query = sa.select(decisions.c.occasion_key).where(
-                    decisions.c.campaign_id == campaign_id,
-                    decisions.c.offer_id == offer_id,
-                    decisions.c.occasion_key.in_(some),
-                )
-                found |= {(campaign_id, offer_id, key) for key in self._connection.scalars(query)}
+                whose = {"campaign_id": campaign_id, "offer_id": offer_id, "ids": some}
+                found |= {(campaign_id, offer_id, key) for key in self._connection.scalars(_KNOWN, whose)}
         return found
 
     def past(self, shopper_ids: Iterable[str], since: datetime) -> dict[str, list[PastOffer]]:
         """Sends and ghosts per shopper decided since, oldest first."""
         found: dict[str, list[PastOffer]] = {}
         for some in batches(shopper_ids):
-            query = (
-                sa.select(
-                    decisions.c.shopper_id,
-                    decisions.c.decided_at,
-                    decisions.c.campaign_id,
-                    decisions.c.offer_id,
-                )
-                .where(
-                    decisions.c.shopper_id.in_(some),
-                    decisions.c.decided_at >= since,
-                    decisions.c.outcome.in_(("send", "ghost")),
-                )
-                .order_by(decisions.c.decided_at, decisions.c.id)
-            )
-            for shopper_id, *offer in self._connection.execute(query):
+            for shopper_id, *offer in self._connection.execute(_PAST, {"ids": some, "since": since}):
                 found.setdefault(shopper_id, []).append(PastOffer(*offer))
         return found
 
@@ -67,10 +67,7 @@ class SqlDecisions:
         """Recorded arms per shopper, by experiment."""
         found: dict[str, dict[str, str]] = {}
         for some in batches(shopper_ids):
-            query = sa.select(assignments.c.shopper_id, assignments.c.experiment, assignments.c.arm).where(
-                assignments.c.shopper_id.in_(some)
-            )
-            for shopper_id, experiment, arm in self._connection.execute(query):
+            for shopper_id, experiment, arm in self._connection.execute(_ARMS, {"ids": some}):
                 found.setdefault(shopper_id, {})[experiment] = arm
         return found
 

@@ -7,12 +7,25 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from m2s.adapters.storage.statements import batches, columns, insert, values
+from m2s.adapters.storage.statements import IDS, batches, columns, insert, values
 from m2s.adapters.storage.tables import consents, devices, shoppers
 from m2s.app.rows import ConsentRow, DeviceRow, ShopperRow
 from m2s.core.base.errors import NotFound
 
 _CHANGEABLE = frozenset({"platform", "push_token", "language", "timezone", "os_permissions"})
+
+_WHEN = sa.case((consents.c.at > consents.c.received_at, consents.c.received_at), else_=consents.c.at)
+_CONSENTS = (
+    sa.select(consents.c.shopper_id, *columns(consents, ConsentRow))
+    .where(consents.c.shopper_id.in_(IDS))
+    .order_by(_WHEN, consents.c.seq)
+)
+_SHOPPERS = sa.select(*columns(shoppers, ShopperRow)).where(shoppers.c.id.in_(IDS))
+_DEVICES_OF = (
+    sa.select(*columns(devices, DeviceRow))
+    .where(devices.c.shopper_id.in_(IDS))
+    .order_by(devices.c.updated_at.desc(), devices.c.id)
+)
 
 
 class SqlDevices:
@@ -81,45 +94,29 @@ class SqlDevices:
         A statement dated later than it was received counts from its receipt: a fast clock must not let a consent
         outlive its withdrawal.
         """
-        when = sa.case((consents.c.at > consents.c.received_at, consents.c.received_at), else_=consents.c.at)
-        rank = sa.func.row_number().over(
-            partition_by=(consents.c.shopper_id, consents.c.purpose, consents.c.channel),
-            order_by=(when.desc(), consents.c.seq.desc()),
-        )
-        found: dict[str, list[ConsentRow]] = {}
+        newest: dict[str, dict[tuple[str, str | None], ConsentRow]] = {}
         for some in batches(shopper_ids):
-            ranked = (
-                sa.select(*columns(consents, ConsentRow), consents.c.shopper_id, rank.label("rank"))
-                .where(consents.c.shopper_id.in_(some))
-                .subquery()
-            )
-            query = (
-                sa.select(ranked)
-                .where(ranked.c.rank == 1)
-                .order_by(ranked.c.shopper_id, ranked.c.purpose, ranked.c.channel)
-            )
-            for *fields, shopper_id, _rank in self._connection.execute(query):
-                found.setdefault(shopper_id, []).append(ConsentRow(*fields))
-        return found
+            for shopper_id, *fields in self._connection.execute(_CONSENTS, {"ids": some}):
+                row = ConsentRow(*fields)
+                newest.setdefault(shopper_id, {})[row.purpose, row.channel] = row
+        return {
+            shopper_id: sorted(rows.values(), key=lambda row: (row.purpose, row.channel or ""))
+            for shopper_id, rows in newest.items()
+        }
 
     def shoppers(self, shopper_ids: Iterable[str]) -> dict[str, ShopperRow]:
         """Shoppers by id; unknown ids are absent."""
         found: dict[str, ShopperRow] = {}
         for some in batches(shopper_ids):
-            query = sa.select(*columns(shoppers, ShopperRow)).where(shoppers.c.id.in_(some))
-            found |= {row.id: ShopperRow(*row) for row in self._connection.execute(query)}
+            rows = self._connection.execute(_SHOPPERS, {"ids": some})
+            found |= {row.id: ShopperRow(*row) for row in rows}
         return found
 
     def devices_of(self, shopper_ids: Iterable[str]) -> dict[str, list[DeviceRow]]:
         """Devices by shopper, latest updated first."""
         found: dict[str, list[DeviceRow]] = {}
         for some in batches(shopper_ids):
-            query = (
-                sa.select(*columns(devices, DeviceRow))
-                .where(devices.c.shopper_id.in_(some))
-                .order_by(devices.c.updated_at.desc(), devices.c.id)
-            )
-            for row in self._connection.execute(query):
+            for row in self._connection.execute(_DEVICES_OF, {"ids": some}):
                 found.setdefault(row.shopper_id, []).append(_device_row(row))
         return found
 

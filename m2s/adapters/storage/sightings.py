@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from m2s.adapters.storage.statements import (
+    IDS,
     batches,
     columns,
     delete_text,
@@ -63,6 +64,15 @@ def _texts(paramstyle: str) -> _Texts:
             visits, _VISIT, where=f"{pair} AND end_at >= {here}", order_by=["start_at", "id"]
         ),
     )
+
+
+_LAST_VISITS = (
+    sa.select(
+        visits.c.shopper_id, visits.c.store_id, sa.func.max(visits.c.end_at, type_=visits.c.end_at.type)
+    )
+    .where(visits.c.shopper_id.in_(IDS), visits.c.kind == "visit", visits.c.end_at >= sa.bindparam("since"))
+    .group_by(visits.c.shopper_id, visits.c.store_id)
+)
 
 
 class SqlSightings:
@@ -137,18 +147,10 @@ class SqlSightings:
     def last_visits(self, shopper_ids: Iterable[str], since: datetime) -> dict[str, dict[str, datetime]]:
         """Per shopper and store the end of the latest counted visit that ended since."""
         found: dict[str, dict[str, datetime]] = {}
-        latest = sa.func.max(visits.c.end_at, type_=visits.c.end_at.type)
         for some in batches(shopper_ids):
-            query = (
-                sa.select(visits.c.shopper_id, visits.c.store_id, latest)
-                .where(
-                    visits.c.shopper_id.in_(some),
-                    visits.c.kind == "visit",
-                    visits.c.end_at >= since,
-                )
-                .group_by(visits.c.shopper_id, visits.c.store_id)
-            )
-            for shopper_id, store_id, end_at in self._connection.execute(query):
+            for shopper_id, store_id, end_at in self._connection.execute(
+                _LAST_VISITS, {"ids": some, "since": since}
+            ):
                 found.setdefault(shopper_id, {})[store_id] = end_at
         return found
 

@@ -12,7 +12,8 @@ import sqlalchemy as sa
 
 from m2s.adapters.storage.engine import passing
 from m2s.adapters.storage.records import SqlRecords
-from m2s.app.ports import GroupHandler, Records
+from m2s.app.groups import GroupHandler
+from m2s.app.ports import Records
 from m2s.core.base.errors import Unavailable
 
 T = TypeVar("T")

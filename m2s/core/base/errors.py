@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong: where (`pointer`: JSON pointer, feature, or file:line:column), which, and what would be right."""
+    """One thing that is wrong and what would be right; `pointer` is a JSON pointer, a feature, or file:line:column."""
 
     pointer: str
     code: str

@@ -1,4 +1,4 @@
-"""How are instants written? Aware UTC datetimes inside, RFC 3339 outside, whole milliseconds in hot code and storage."""
+"""How are instants written? Aware UTC datetimes inside, RFC 3339 outside, milliseconds in hot code and storage."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Protocol

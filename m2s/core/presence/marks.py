@@ -9,10 +9,17 @@ from dataclasses import dataclass
 
 from beacons.ranging import accepted_windows, valid_rssi
 from m2s.core.presence.evidence import PREMISES, Evidence, Kind, Transition
-from m2s.core.presence.quality import DENYING, Fix, Verdict, fix_of, heard, judge
+from m2s.core.presence.quality import DENYING, FIX_FORGOTTEN_MS, Fix, Verdict, fix_of, heard, judge
 
 BEACON_SHIELD_MS = 30_000
 LONGEST_BRIDGE_MS = 16 * 3_600_000
+REACH_MS = 150_000
+"""How far before its own time evidence can change marks: 99 s of samples, their window of 10 s, its shield of 30 s."""
+
+
+def context_ms(gap_ms: int) -> int:
+    """How far before a mark there can be evidence that it depends on: an earlier fix, and what shields that."""
+    return FIX_FORGOTTEN_MS + gap_ms + REACH_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +61,11 @@ def marks_of(
         )
         # Positions are poor indoors: where beacons are heard, a fix may confirm but not deny.
         shielded = any(since <= one.at_ms <= until for since, until in shields)
+        fix = fix_of(one, verdict)
+        if fix is not None and (fix.claims_inside or not shielded):
+            previous[one.device_id] = fix
         if shielded and verdict in DENYING:
             continue
-        fix = fix_of(one, verdict)
-        if fix is not None:
-            previous[one.device_id] = fix
         if verdict not in (Verdict.HEARD, Verdict.DROPPED, Verdict.MOVING):
             marks.append(
                 Mark(

@@ -7,7 +7,8 @@ from beacons.ranging import Proximity, accepted_windows, distance_m, proximity
 from m2s.core.presence.evidence import Evidence
 from m2s.core.presence.tracker import newest_window, pooled
 
-FORGOTTEN_MS = 30_000
+# Phones range in bursts: an Android phone in the background scans for 10 s every 5 minutes (AltBeacon's default).
+FORGOTTEN_MS = 360_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ def track_beacon(
     """The state after one more beacon sighting of the place.
 
     Windows count when their median distance is at least as near as `wanted`; farther ones are passed over.
-    More than 30 s without a window that counts starts anew. Evidence that is mocked, older than the newest
+    More than 6 minutes without a window that counts starts anew. Evidence that is mocked, older than the newest
     seen, or of a beacon without a measured power changes nothing.
     """
     power_dbm = evidence.measured_power_dbm

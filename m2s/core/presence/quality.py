@@ -10,6 +10,8 @@ OLDEST_MS = 72 * 3_600_000
 INSIDE_P = 0.8
 MAYBE_P = 0.5
 WALKING_MPS = 2.5
+# An older position says nothing of how fast somebody moves now.
+FIX_FORGOTTEN_MS = 10 * 60_000
 SAMPLE_SPACING_MS = 1_000
 
 
@@ -70,7 +72,8 @@ def judge(
     """What evidence says, given the previous fix of the same device.
 
     Faster than walking is not a stay: a fix that claims to be inside is MOVING when its reported speed, or
-    the speed at which it crossed the boundary since a fix that was not inside, is above 2.5 m/s. A leaving
+    the speed at which it crossed the boundary since a fix that was not inside (at most 10 minutes ago), is
+    above 2.5 m/s. A leaving
     fix counts at any speed, because who drives off has left. The boundary itself counts as inside.
     """
     if evidence.mocked:
@@ -97,7 +100,10 @@ def _speed_mps(evidence: Evidence, distance_m: float, previous: Fix | None) -> f
         return evidence.speed_mps
     if previous is None or previous.claims_inside or previous.device_id != evidence.device_id:
         return 0.0
-    elapsed_s = max(abs(evidence.at_ms - previous.at_ms) / 1000, 1.0)
+    elapsed_ms = abs(evidence.at_ms - previous.at_ms)
+    if elapsed_ms > FIX_FORGOTTEN_MS:
+        return 0.0
+    elapsed_s = max(elapsed_ms / 1000, 1.0)
     return abs(distance_m - previous.boundary_distance_m) / elapsed_s
 
 

@@ -83,19 +83,22 @@ class _Draft:
     left: bool = False
 
 
-def stays(evidence: Iterable[Evidence], rules: StayRules, *, proofs_ms: Sequence[int] = ()) -> list[Stay]:
+def stays(
+    evidence: Iterable[Evidence], rules: StayRules, *, proofs_ms: Sequence[int] = (), since_ms: int = 0
+) -> list[Stay]:
     """The stays of one shopper at one store, oldest first, whatever the order of the evidence.
 
     Only evidence of the premises counts; repeats of a sighting change nothing. `proofs_ms` are the times of
-    redemptions that were not voided.
+    redemptions that were not voided. What was before `since_ms` only helps to judge what came after.
     """
     gap_ms = int(rules.gap_merge_s * 1000)
-    marks = marks_of(
+    judged = marks_of(
         evidence,
         gap_ms=gap_ms,
         max_accuracy_m=rules.max_accuracy_m,
         leave_margin_m=rules.leave_margin_m,
     )
+    marks = [mark for mark in judged if mark.at_ms >= since_ms]
     fold = _Fold(gap_ms, bridges(marks))
     for mark in marks:
         fold.add(mark)

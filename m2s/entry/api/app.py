@@ -41,7 +41,9 @@ def create_app(engine: Engine) -> ASGIApp:
 
         if scope["path"] == PATH and scope["method"] == "POST":
             await sightings(scope, receive, noting_status)
-            metrics.request("POST", PATH, status=status)
+            # A client that went away was answered nothing.
+            if status:
+                metrics.request("POST", PATH, status=status)
             return
         await rest(scope, receive, noting_status)
         metrics.request(_method(scope), _route(scope), status=status)

@@ -5,7 +5,6 @@ alone and its neighbours are taken.
 """
 
 import asyncio
-from collections.abc import Iterable
 from itertools import count
 
 import msgspec
@@ -134,19 +133,16 @@ class SightingsDoor:
                 rejected.append(Rejected(index, name, *problem))
         return Batch(own, shoppers, received_at_ms, sent_at_ms, taken, rejected)
 
-    async def _shoppers_of(self, device_ids: Iterable[str]) -> dict[str, str]:
-        wanted = set(device_ids)
-        unknown = wanted - self._shoppers.keys()
+    async def _shoppers_of(self, device_ids: set[str]) -> dict[str, str]:
+        known = {name: shopper for name in device_ids if (shopper := self._shoppers.get(name)) is not None}
+        unknown = device_ids - known.keys()
         if unknown:
             found = await run_in_threadpool(self._engine.devices.shoppers_of, unknown)
             if len(self._shoppers) + len(found) > _MOST_KNOWN_DEVICES:
                 self._shoppers.clear()
             self._shoppers.update(found)
-            wanted -= unknown - found.keys()
-            return found | {
-                device_id: self._shoppers[device_id] for device_id in wanted & self._shoppers.keys()
-            }
-        return {device_id: self._shoppers[device_id] for device_id in wanted}
+            known |= found
+        return known
 
 
 def unknown_fields(body: bytes) -> int:
@@ -156,7 +152,7 @@ def unknown_fields(body: bytes) -> int:
     except (*_DECODING, RecursionError):
         return 0
     items = [item for item in batch["sightings"] if isinstance(item, dict)]
-    unknown = sum(len(item.keys() - known) for item in items if (known := _FIELDS.get(item.get("kind"))))
+    unknown = sum(len(item.keys() - known) for item in items if (known := _FIELDS.get(str(item.get("kind")))))
     return unknown + len(batch.keys() - set(Sightings.__struct_fields__))
 
 

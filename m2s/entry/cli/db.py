@@ -14,7 +14,10 @@ def _group() -> None:
 
 @group.command(epilog="Example: m2s db upgrade")
 def upgrade(config: Config = None) -> None:
-    """Create the database, or bring it to the shape of this version; does nothing when it has that already."""
+    """Create the database, or bring it to this version.
+
+    Does nothing when it has the shape of this version already.
+    """
     from m2s.bootstrap import database_file, upgrade_database
     from m2s.entry.cli.desk import owning, settings_of
 

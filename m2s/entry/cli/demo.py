@@ -83,6 +83,7 @@ class Demo:
         self._clock = wired.clock
         self._seed = seed
         self._screens = screens
+        self._sightings = 0
         self._began_s = time.monotonic()
         city = _city()
         engine.publish.publish_stores(read_collection(city))
@@ -106,9 +107,9 @@ class Demo:
             now += STEP
             self._clock.set(now)
             total = total.plus(self.simulation.step(now))
+            self._sightings = total.sightings
             self.engine.jobs.run_due(now)
             yield Moment(now, (now - _FIRST_DAY) / span, total, self._screens.getvalue())
-        self._sightings = total.sightings
 
     def results(self) -> Results:
         """The report beside the ground truth."""

@@ -23,7 +23,7 @@ def create(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Create a key and print it: it is not kept and cannot be shown again."""
+    """Create a key and print it, this once."""
     from m2s.entry.cli.desk import settings_of, writing
     from m2s.entry.cli.printing import print_json
 
@@ -38,7 +38,7 @@ def create(
 
 @group.command("list", epilog="Example: m2s keys list")
 def list_keys(config: Config = None, as_json: AsJson = False) -> None:
-    """List all keys, revoked ones too, without their secrets."""
+    """List all keys, revoked ones too."""
     from m2s.core.base.instants import rfc3339
     from m2s.entry.cli.desk import reading
     from m2s.entry.cli.printing import print_json, print_table

@@ -67,6 +67,11 @@ def shown(value: object) -> str:
     return str(value)
 
 
+def counted(number: int, name: str) -> str:
+    """A number with its noun: `1 store`, `2 stores`."""
+    return f"{number} {name}{'' if number == 1 else 's'}"
+
+
 @contextmanager
 def waiting(what: str) -> Iterator[None]:
     """Shows that something goes on, on standard error where that is a terminal."""

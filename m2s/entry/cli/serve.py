@@ -17,7 +17,9 @@ def serve(
     ] = None,
     port: Annotated[
         int | None,
-        typer.Option(min=0, max=65_535, help="The port; else `port` of the configuration. 0 takes a free one."),
+        typer.Option(
+            min=0, max=65_535, help="The port; else `port` of the configuration. 0 takes a free one."
+        ),
     ] = None,
     role: Annotated[
         Literal["all", "api", "worker"], typer.Option(help="What this process does; `all` for now.")

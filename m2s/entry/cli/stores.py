@@ -23,15 +23,17 @@ def import_stores(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="GeoJSON or CSV, in UTF-8.")],
     file_format: Annotated[
         Literal["geojson", "csv", "osm"] | None,
-        typer.Option("--format", help="Else told by the file's name; osm is GeoJSON with OpenStreetMap tags."),
+        typer.Option(
+            "--format", help="Else told by the file's name; osm is GeoJSON with OpenStreetMap tags."
+        ),
     ] = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add the stores of a file, or replace those of the same id; all of them or none."""
+    """Add or replace the stores of a file: all, or none."""
     from m2s.bootstrap import read_stores
     from m2s.entry.cli.desk import settings_of, text_of, writing
-    from m2s.entry.cli.printing import print_json, waiting
+    from m2s.entry.cli.printing import counted, print_json, waiting
 
     chosen = file_format or _FORMAT_OF_SUFFIX.get(file.suffix.lower())
     if chosen is None:
@@ -42,18 +44,19 @@ def import_stores(
     with writing(settings, instead="use PUT /v1/stores there, or stop it first") as desk:
         known = desk.catalog().stores
         replaced = sum(store.id in known for store in stores)
-        with waiting(f"publishing {len(stores)} stores"):
+        with waiting(f"publishing {counted(len(stores), 'store')}"):
             version = desk.publish.publish_stores(stores)
     if as_json:
         counts = {"stores": len(stores), "created": len(stores) - replaced, "replaced": replaced}
         print_json({**counts, "version": version})
     else:
-        typer.echo(f"{len(stores) - replaced} stores added, {replaced} replaced (catalog version {version})")
+        added = counted(len(stores) - replaced, "store")
+        typer.echo(f"{added} added, {replaced} replaced (catalog version {version})")
 
 
 @group.command("list", epilog="Example: m2s stores list")
 def list_stores(config: Config = None, as_json: AsJson = False) -> None:
-    """List the stores; with --json as the FeatureCollection that `import` reads."""
+    """List the stores; --json gives what `import` reads."""
     from m2s.core.places.geojson import store_to_feature
     from m2s.entry.cli.desk import reading
     from m2s.entry.cli.printing import print_json, print_table
@@ -102,12 +105,15 @@ def show(store_id: _STORE_ID, config: Config = None, as_json: AsJson = False) ->
 
 @group.command(epilog="Example: m2s stores check")
 def check(config: Config = None, as_json: AsJson = False) -> None:
-    """Report overlaps, premises that are too small, missing hours or zones; exit code 1 when there are errors."""
+    """Say what will make visits unsure.
+
+    Overlaps, premises that are too small, missing hours or zones. Exit code 1 when there are errors.
+    """
     from dataclasses import asdict
 
     from m2s.core.places.check import check_stores
     from m2s.entry.cli.desk import reading
-    from m2s.entry.cli.printing import print_json
+    from m2s.entry.cli.printing import counted, print_json
 
     with reading(config) as desk:
         stores = list(desk.catalog().stores.values())
@@ -118,7 +124,9 @@ def check(config: Config = None, as_json: AsJson = False) -> None:
     else:
         for found in findings:
             typer.echo(f"{found.store_id}: {found.severity}: {found.detail}; {found.advice}")
-        typer.echo(f"{len(stores)} stores, {errors} errors, {len(findings) - errors} warnings")
+        warnings = len(findings) - errors
+        told = (counted(len(stores), "store"), counted(errors, "error"), counted(warnings, "warning"))
+        typer.echo(", ".join(told))
     if errors:
         raise typer.Exit(1)
 

@@ -12,7 +12,8 @@ import pytest
 from m2s.adapters.storage.database import SqlDatabase
 from m2s.adapters.storage.engine import write_engine
 from m2s.adapters.storage.writer import MAX_GROUP_WEIGHT
-from m2s.app.ports import GroupResult, Records
+from m2s.app.groups import GroupResult
+from m2s.app.ports import Records
 from m2s.core.base.errors import Unavailable
 
 WAIT_S = 20.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from m2s.core.delivery.message import NEXT, State, may_follow
@@ -13,7 +15,7 @@ def test_every_state_says_what_may_follow_it() -> None:
 
 def test_a_message_is_sent_through_claimed_and_sending() -> None:
     way = [State.PLANNED, State.CLAIMED, State.SENDING, State.ACCEPTED]
-    assert all(may_follow(before, after) for before, after in zip(way, way[1:], strict=False))
+    assert all(may_follow(before, after) for before, after in pairwise(way))
 
 
 @pytest.mark.parametrize("state", [state for state in State if state is not State.CLAIMED])

@@ -69,8 +69,12 @@ def test_one_far_window_is_passed_over() -> None:
     assert reached(run(heard(9), heard(19, FAR_DBM), heard(29)), 20) == [False, False, True]
 
 
-def test_half_a_minute_without_starts_anew() -> None:
-    states = run(heard(9), heard(49), heard(59), heard(69))
+def test_two_bursts_five_minutes_apart_are_one_presence() -> None:
+    assert reached(run(*(heard(s) for s in (9, 309, 609))), 20) == [False, True, False]
+
+
+def test_six_minutes_without_start_anew() -> None:
+    states = run(heard(9), heard(374), heard(384), heard(394))
     assert reached(states, 20) == [False, False, False, True]
 
 
@@ -84,5 +88,5 @@ def test_a_state_survives_its_row_and_goes_when_silent() -> None:
     (_, _, state) = run(heard(9), heard(18))
     assert state is not None
     assert BeaconPresence.from_json(state.to_json()) == state
-    assert not silent(state, T0 + 48_000)
-    assert silent(state, T0 + 48_001)
+    assert not silent(state, T0 + 378_000)
+    assert silent(state, T0 + 378_001)

@@ -308,7 +308,18 @@ def test_unknown_fields_are_ignored_and_counted_in_a_sample(service: Service) ->
     [
         ({"sightings": []}, 0),
         ({"sightings": [], "app": 1}, 1),
-        ({"sightings": [fence(a=1, b=2), beacon(samples=[], c=3), 5, {"kind": "new", "x": 1}, {"kind": []}]}, 3),
+        (
+            {
+                "sightings": [
+                    fence(a=1, b=2),
+                    beacon(samples=[], c=3),
+                    5,
+                    {"kind": "new", "x": 1},
+                    {"kind": []},
+                ]
+            },
+            3,
+        ),
     ],
 )
 def test_unknown_fields_are_counted_by_kind(batch: dict[str, Any], expected: int) -> None:

@@ -1,0 +1,36 @@
+"""Prints the benchmark's rows, as a table or with `--json` as one JSON list."""
+
+import json
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+from benchmarks.in_process import whole_job
+from benchmarks.measured import Row
+
+SEED = 20261102
+
+
+def main() -> int:
+    """Runs every row; 0 when all goals are met."""
+    with tempfile.TemporaryDirectory(prefix="m2s-bench-") as folder:
+        rows = [whole_job(Path(folder), seed=SEED)]
+    if "--json" in sys.argv[1:]:
+        print(json.dumps([asdict(row) | {"met": row.met} for row in rows]))
+    else:
+        for row in rows:
+            print(_line(row))
+    return 0 if all(row.met for row in rows) else 1
+
+
+def _line(row: Row) -> str:
+    low, high = row.spread
+    return (
+        f"{row.name}: {row.ratio:.2f} of {row.floor:,.0f} (rounds {low:.2f} to {high:.2f}, goal {row.goal:.2f}"
+        f" {'met' if row.met else 'MISSED'}); {row.value:,.0f} {row.unit}, {row.wall:,.0f} a second of wall time"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

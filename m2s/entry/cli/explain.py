@@ -1,0 +1,107 @@
+"""Why did a shopper get a message, or none? Each decision in plain sentences."""
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+
+from m2s.entry.cli.options import AsJson, Config
+
+if TYPE_CHECKING:
+    from m2s.app.explain import Explained, LastSeen
+    from m2s.bootstrap import Desk
+
+EXAMPLE = "Example: m2s explain --shopper shp_01kc3… --at 2026-11-02T09:30:00+01:00"
+
+
+def explain(
+    shopper: Annotated[str | None, typer.Option(metavar="ID", help="The shopper's id.")] = None,
+    device: Annotated[
+        str | None, typer.Option(metavar="ID", help="A device; stands for its shopper.")
+    ] = None,
+    offer: Annotated[str | None, typer.Option(metavar="ID", help="Decisions about this offer only.")] = None,
+    at: Annotated[
+        str | None, typer.Option(metavar="TIME", help="As things stood then: decisions made up to this time.")
+    ] = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say why a shopper got a message, or none.
+
+    Rule by rule, the newest decision first. Works beside a running server.
+    """
+    from m2s.entry.cli.desk import reading
+    from m2s.entry.cli.printing import print_json
+
+    if (shopper is None) == (device is None):
+        raise typer.BadParameter("name either a shopper or a device", param_hint="--shopper / --device")
+    until = _instant(at) + timedelta(milliseconds=1) if at is not None else None
+    with reading(config) as desk:
+        found = desk.explain.find(shopper_id=shopper, device_id=device, offer_id=offer, until=until)
+        zones = _zones(desk)
+    if as_json:
+        print_json(
+            {
+                "decisions": [_as_json(item) for item in found.decisions],
+                "sentences": found.sentences,
+                "last_seen": [_seen_as_json(seen) for seen in found.last_seen],
+            }
+        )
+        return
+    blocks = [_block(item, zones) for item in found.decisions]
+    blocks += found.sentences
+    blocks += [_seen_line(seen, zones) for seen in found.last_seen]
+    typer.echo("\n\n".join(blocks))
+
+
+def _instant(text: str) -> datetime:
+    from m2s.core.base.instants import parse_rfc3339
+
+    try:
+        return parse_rfc3339(text)
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r} is not a time with an offset, such as 2026-11-02T09:30:00+01:00", param_hint="--at"
+        ) from None
+
+
+def _zones(desk: "Desk") -> dict[str, str]:
+    return {store.id: store.timezone for store in desk.catalog().stores.values()}
+
+
+def _block(item: "Explained", zones: dict[str, str]) -> str:
+    row = item.decision
+    head = (
+        f"{_local(row.decided_at, row.store_id, zones)}  {row.campaign_id}/{row.offer_id} at {row.store_id}"
+    )
+    summary, *rules = item.sentences
+    return "\n".join([f"{head} ({row.id})", f"  {summary}", *(f"  - {rule}" for rule in rules)])
+
+
+def _seen_line(seen: "LastSeen", zones: dict[str, str]) -> str:
+    when = _local(seen.at, seen.store_id, zones)
+    return f"{when}  last seen at {seen.store_id}, zone {seen.zone_id}, by {seen.kind}"
+
+
+def _local(at: datetime, store_id: str, zones: dict[str, str]) -> str:
+    """The wall-clock time at the store."""
+    return at.astimezone(ZoneInfo(zones.get(store_id, "UTC"))).isoformat(" ", timespec="seconds")
+
+
+def _as_json(item: "Explained") -> dict[str, object]:
+    from dataclasses import asdict
+
+    from m2s.core.base.instants import rfc3339
+
+    fields = asdict(item.decision)
+    times = {name: rfc3339(fields[name]) for name in ("at", "decided_at", "valid_until")}
+    return {"decision_id": fields.pop("id"), **fields, **times, "sentences": item.sentences}
+
+
+def _seen_as_json(seen: "LastSeen") -> dict[str, object]:
+    from dataclasses import asdict
+
+    from m2s.core.base.instants import rfc3339
+
+    return asdict(seen) | {"at": rfc3339(seen.at)}

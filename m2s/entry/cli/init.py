@@ -1,0 +1,74 @@
+"""How does an installation begin? With a folder that works: configuration, a store, a campaign, a database, a key."""
+
+import shlex
+from contextlib import chdir
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXAMPLE = "Example: m2s init shop && cd shop"
+
+_NEXT = """\
+{folder} is ready: m2s.toml, stores.geojson, campaigns/welcome.yaml, {database}.
+
+The admin key; it is not kept and cannot be shown again:
+  {key}
+
+Next{change_folder}:
+  m2s stores import stores.geojson
+  m2s campaigns apply campaigns/*.yaml
+  m2s keys create --role sdk          # the key for your app
+  m2s serve"""
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where; this folder by default.")] = Path(),
+) -> None:
+    """Begin an installation: a folder that works.
+
+    Writes m2s.toml, stores.geojson and campaigns/welcome.yaml, creates the database and prints an admin key.
+    Files that exist are never overwritten: then nothing is written at all.
+    """
+    from m2s.app.access import Role
+    from m2s.bootstrap import database_file, upgrade_database
+    from m2s.core.base.errors import Conflict, Invalid
+    from m2s.entry.cli.desk import settings_of, writing
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Invalid(f"{folder} cannot be made: {(error.strerror or str(error)).lower()}") from None
+    with chdir(folder):
+        new = _new_files()
+        existing = [path for path in new if Path(path).exists()]
+        if existing:
+            raise Conflict(f"{folder / existing[0]} exists already; nothing was written")
+        for path, text in new.items():
+            Path(path).parent.mkdir(exist_ok=True)
+            Path(path).write_text(text, encoding="utf-8")
+        settings = settings_of(Path("m2s.toml"))
+        upgrade_database(settings)
+        with writing(settings, instead="stop it first") as desk:
+            _, key = desk.access.create_key(Role.ADMIN)
+        database = database_file(settings)
+    elsewhere = folder.resolve() != Path.cwd()
+    typer.echo(
+        _NEXT.format(
+            folder=folder if elsewhere else "This folder",
+            database=database,
+            key=key,
+            change_folder=f", in {shlex.quote(str(folder))}" if elsewhere else "",
+        )
+    )
+
+
+def _new_files() -> dict[str, str]:
+    templates = files("m2s.entry.cli") / "templates"
+    examples = files("campaigns") / "examples"
+    return {
+        "m2s.toml": (templates / "m2s.toml").read_text(encoding="utf-8"),
+        "stores.geojson": (templates / "stores.geojson").read_text(encoding="utf-8"),
+        "campaigns/welcome.yaml": (examples / "welcome.yaml").read_text(encoding="utf-8"),
+    }

@@ -1,0 +1,109 @@
+"""Why a shopper got a message or none: kept decisions in sentences, and what it means when there are none."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from m2s.app.explain import Explain
+from m2s.app.rows import DecisionRow
+from m2s.core.base.errors import NotFound
+from tests.app.world import CHURCH, MORNING, PORT, World
+
+
+@pytest.fixture
+def explain(world: World) -> Explain:
+    return Explain(world.database, world.clock, store_ids=lambda: world.catalog.stores)
+
+
+def decide(world: World, shopper_id: str, **changes: object) -> DecisionRow:
+    fields: dict[str, object] = {
+        "id": world.ids.new("dec"),
+        "occasion_key": world.ids.new("occ"),
+        "campaign_id": "morning",
+        "offer_id": "warm",
+        "offer_version": "1",
+        "shopper_id": shopper_id,
+        "device_id": None,
+        "store_id": PORT,
+        "trigger": "near",
+        "outcome": "suppressed",
+        "reason": "fresh",
+        "channel": None,
+        "trace": [{"name": "fresh", "passed": False, "value": 600, "limit": 300}],
+        "at": world.clock.now(),
+        "decided_at": world.clock.now(),
+        "valid_until": world.clock.now(),
+    }
+    row = DecisionRow(**(fields | changes))  # type: ignore[arg-type]
+    world.database.write(lambda records: records.decisions.add([row]))
+    return row
+
+
+def test_a_decision_is_told_in_sentences_newest_first(explain: Explain, world: World) -> None:
+    shopper = world.shopper("anna")
+    first = decide(world, shopper)
+    world.clock.advance(timedelta(hours=1))
+    second = decide(world, shopper, offer_id="saturday")
+    found = explain.find(shopper_id=shopper)
+    assert [item.decision for item in found.decisions] == [second, first]
+    assert found.decisions[0].sentences[0] == "No message was sent."
+    assert "10 minutes" in found.decisions[0].sentences[1]
+    assert (found.sentences, found.last_seen) == ((), ())
+    assert explain.one(first.id).decision == first
+
+
+def test_decisions_are_found_by_device_offer_and_time(explain: Explain, world: World) -> None:
+    anna, ben = world.shopper("anna"), world.shopper("ben")
+    early = decide(world, anna)
+    world.clock.advance(timedelta(hours=1))
+    late = decide(world, anna, offer_id="saturday")
+    decide(world, ben)
+
+    def ids(**asked: object) -> list[str]:
+        return [item.decision.id for item in explain.find(**asked).decisions]  # type: ignore[arg-type]
+
+    assert ids(device_id="dev_anna") == [late.id, early.id]
+    assert ids(device_id="dev_anna", offer_id="warm") == [early.id]
+    assert ids(shopper_id=anna, since=MORNING + timedelta(hours=1)) == [late.id]
+    assert ids(shopper_id=anna, until=MORNING + timedelta(hours=1)) == [early.id]
+    assert len(ids(limit=2)) == 2
+
+
+def test_without_a_decision_it_says_where_the_shopper_was_seen_but_no_position(
+    explain: Explain, world: World
+) -> None:
+    shopper = world.shopper("anna")
+    world.seen(shopper, PORT, MORNING - timedelta(hours=2))
+    world.seen(shopper, CHURCH, MORNING - timedelta(hours=3))
+    world.seen(shopper, CHURCH, MORNING - timedelta(hours=1))
+    found = explain.find(shopper_id=shopper)
+    assert [(seen.store_id, seen.at) for seen in found.last_seen] == [
+        (CHURCH, MORNING - timedelta(hours=1)),
+        (PORT, MORNING - timedelta(hours=2)),
+    ]
+    assert "no occasion arose" in found.sentences[0]
+    assert "seen at the stores listed" in found.sentences[1]
+
+
+def test_a_shopper_who_was_never_near_is_told_apart(explain: Explain, world: World) -> None:
+    shopper = world.shopper("anna")
+    world.seen(shopper, PORT, MORNING - timedelta(days=8))
+    found = explain.find(shopper_id=shopper)
+    assert found.last_seen == ()
+    assert "No sighting" in found.sentences[1]
+
+
+def test_who_does_not_exist_is_not_found(explain: Explain, world: World) -> None:
+    world.shopper("anna")
+    ben = world.shopper("ben")
+    for asked in (
+        {"shopper_id": "shp_none"},
+        {"device_id": "dev_none"},
+        {"device_id": "dev_anna", "shopper_id": ben},
+    ):
+        with pytest.raises(NotFound):
+            explain.find(**asked)
+    with pytest.raises(NotFound):
+        explain.one("dec_none")

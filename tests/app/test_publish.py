@@ -1,0 +1,138 @@
+"""Stores and campaigns come into force whole or not at all, and the running catalog follows."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+
+import pytest
+
+from m2s.app.catalog import Catalog, build_catalog
+from m2s.app.publish import Publish
+from m2s.core.base.errors import Conflict, Invalid, NotFound
+from m2s.core.places.store import Store
+from tests.app.world import CAMPAIGN, CHURCH, PORT, World
+
+
+@dataclass
+class Shelf:
+    """The catalog in force, as an engine holds it."""
+
+    catalog: Catalog
+    reloads: int = 0
+
+
+@pytest.fixture
+def shelf(world: World) -> Shelf:
+    return Shelf(build_catalog(0, world.catalog.stores.values(), []))
+
+
+@pytest.fixture
+def publish(world: World, shelf: Shelf) -> Publish:
+    def reload() -> None:
+        shelf.reloads += 1
+        with world.database.read() as records:
+            rows = records.catalog.campaigns()
+            version = records.catalog.version()
+        shelf.catalog = build_catalog(version, shelf.catalog.stores.values(), rows)
+
+    return Publish(
+        world.database,
+        world.ids,
+        clock=world.clock,
+        stores=lambda: shelf.catalog.stores.values(),
+        reload=reload,
+    )
+
+
+def kept_names(world: World) -> dict[str, str]:
+    with world.database.read() as records:
+        features = [json.loads(text) for text in records.catalog.store_features()]
+    return {feature["id"]: feature["properties"]["name"] for feature in features}
+
+
+def test_stores_are_added_and_replaced_by_id(publish: Publish, world: World, shelf: Shelf) -> None:
+    stores: dict[str, Store] = dict(world.catalog.stores)
+    assert publish.publish_stores([stores[PORT], stores[CHURCH]]) == 1
+    assert publish.publish_stores([replace(stores[PORT], name="Harbour")]) == 2
+    assert kept_names(world) == {PORT: "Harbour", CHURCH: "Bakery church"}
+    assert (shelf.reloads, shelf.catalog.version) == (2, 2)
+
+
+def test_a_campaign_gets_its_salt_once_and_keeps_it(publish: Publish, shelf: Shelf) -> None:
+    first = publish.apply_campaign("morning", CAMPAIGN)
+    assert first.change == "created"
+    assert len(first.campaign.salt) == 32
+    changed = publish.apply_campaign(None, CAMPAIGN.replace("45m", "30m"))
+    assert changed.change == "changed"
+    assert (changed.campaign.salt, changed.campaign.state) == (first.campaign.salt, "active")
+    assert changed.campaign.version != first.campaign.version
+    assert shelf.catalog.campaigns["morning"].version == changed.campaign.version
+
+
+def test_a_text_that_says_the_same_changes_nothing(publish: Publish, shelf: Shelf) -> None:
+    publish.apply_campaign("morning", CAMPAIGN)
+    version, reloads = shelf.catalog.version, shelf.reloads
+    assert publish.apply_campaign("morning", CAMPAIGN + "\n# a remark\n").change == "unchanged"
+    assert (shelf.catalog.version, shelf.reloads) == (version, reloads)
+    assert publish.campaign("morning").yaml == CAMPAIGN
+
+
+def test_pausing_is_state_that_applying_never_changes(publish: Publish, shelf: Shelf) -> None:
+    publish.apply_campaign("morning", CAMPAIGN)
+    assert publish.pause("morning").state == "paused"
+    assert shelf.catalog.campaigns["morning"].paused
+    assert publish.apply_campaign("morning", CAMPAIGN.replace("45m", "30m")).campaign.state == "paused"
+    reloads = shelf.reloads
+    assert publish.pause("morning").state == "paused"
+    assert shelf.reloads == reloads
+    assert publish.resume("morning").state == "active"
+    assert not shelf.catalog.campaigns["morning"].paused
+
+
+def test_a_stopped_campaign_stays_stopped(publish: Publish, shelf: Shelf) -> None:
+    publish.apply_campaign("morning", CAMPAIGN)
+    publish.stop("morning")
+    assert "morning" not in shelf.catalog.campaigns
+    for attempt in (
+        lambda: publish.resume("morning"),
+        lambda: publish.pause("morning"),
+        lambda: publish.apply_campaign("morning", CAMPAIGN),
+    ):
+        with pytest.raises(Conflict):
+            attempt()
+    assert publish.stop("morning").state == "stopped"
+    assert [row.state for row in publish.campaigns()] == ["stopped"]
+
+
+def test_every_problem_of_a_text_is_named_with_its_place_and_nothing_changes(
+    publish: Publish, shelf: Shelf
+) -> None:
+    broken = CAMPAIGN.replace("{near: vicinity}", "{near: backyard}").replace(
+        "valid_for: 4h", "valid_for: soon"
+    )
+    for attempt in (
+        lambda: publish.check_campaign(broken, "m.yaml"),
+        lambda: publish.apply_campaign(None, broken),
+    ):
+        with pytest.raises(Invalid) as caught:
+            attempt()
+        assert len(caught.value.problems) == 2
+    with pytest.raises(Invalid) as caught:
+        publish.check_campaign(broken, "m.yaml")
+    line = broken.splitlines().index("    trigger: {near: backyard}") + 1
+    assert caught.value.problems[0].pointer == f"m.yaml:{line}:21"
+    assert publish.campaigns() == []
+    assert shelf.reloads == 0
+
+
+def test_a_campaign_is_refused_under_another_name(publish: Publish) -> None:
+    with pytest.raises(Invalid) as caught:
+        publish.apply_campaign("evening", CAMPAIGN)
+    assert caught.value.code == "other_campaign"
+
+
+@pytest.mark.parametrize("verb", ["pause", "resume", "stop", "campaign"])
+def test_a_campaign_that_does_not_exist_is_not_found(publish: Publish, verb: str) -> None:
+    with pytest.raises(NotFound):
+        getattr(publish, verb)("nothing")

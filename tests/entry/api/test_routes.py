@@ -1,0 +1,293 @@
+"""Do the routes do what they promise, one after another, on a real database?"""
+
+from __future__ import annotations
+
+import copy
+import csv
+import io
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from m2s.app.access import Role
+from m2s.entry.api.v1.reports import _cell
+from tests.entry.api.wiring import CAMPAIGN, STORES, Service
+
+YAML = {"content-type": "application/yaml"}
+WHY = {"x-reason": "a customer asked"}
+UUID = "7b1f4e9e-51f5-4f0d-8b1b-2f1f34a3c1aa"
+
+
+def put_campaign(service: Service, text: str = CAMPAIGN, name: str = "morning") -> Any:
+    return service.call("PUT", f"/v1/campaigns/{name}", "manager", content=text, headers=YAML)
+
+
+def coupon_of(service: Service) -> tuple[str, str]:
+    """A phone's token and the code of a coupon that it got."""
+    assert put_campaign(service).status_code in (200, 201)
+    _, token = service.consenting_phone()
+    assert service.send(token, service.fix(latitude=48.851)).json()["events"]
+    service.engine.deliver.drain()
+    offers = service.call("GET", "/v1/offers", token).json()["offers"]
+    return token, offers[0]["coupon"]["code"]
+
+
+def test_a_phone_registers_and_changes_its_settings(service: Service) -> None:
+    device_id, token = service.phone(platform="ios", novelty=[1])
+    changed = service.call(
+        "PATCH",
+        "/v1/devices/me",
+        token,
+        json={"push_token": "t", "language": "fr", "os_permissions": {"location": "always"}},
+    )
+    assert changed.json() == {
+        "device_id": device_id,
+        "platform": "ios",
+        "has_push_token": True,
+        "language": "fr",
+        "timezone": None,
+        "os_permissions": {"location": "always"},
+    }
+    cleared = service.call(
+        "PATCH", "/v1/devices/me", token, json={"push_token": None, "os_permissions": None}
+    )
+    assert (cleared.json()["has_push_token"], cleared.json()["os_permissions"]) == (False, {})
+    assert cleared.json()["language"] == "fr"
+
+
+def test_a_repeated_registration_gives_the_same_device(service: Service) -> None:
+    def register(key: str, **details: Any) -> Any:
+        return service.call("POST", "/v1/devices", "sdk", json=details, headers={"idempotency-key": key})
+
+    first, again = register(UUID, platform="ios"), register(UUID, platform="ios")
+    assert (first.status_code, again.json()) == (201, first.json())
+    assert register(UUID, platform="android").status_code == 422
+    assert register(UUID[::-1], platform="ios").json()["device_token"] != first.json()["device_token"]
+    assert register("short").status_code == 422
+    assert service.call("GET", "/v1/offers", again.json()["device_token"]).json() == {"offers": []}
+
+
+def test_consents_are_kept_by_purpose_and_channel(service: Service) -> None:
+    _, token = service.consenting_phone()
+    withdrawn = {
+        "purpose": "marketing",
+        "channel": "push",
+        "granted": False,
+        "text_version": "2",
+        "at": "2026-11-03T10:01:00+01:00",
+    }
+    service.call("PUT", "/v1/devices/me/consents", token, json={"consents": [withdrawn]})
+    kept = service.call("GET", "/v1/devices/me/consents", token).json()["consents"]
+    assert {(item["purpose"], item["channel"], item["granted"]) for item in kept} == {
+        ("location", None, True),
+        ("marketing", "push", False),
+    }
+    assert {item["at"] for item in kept} == {"2026-11-03T08:00:00.000Z", "2026-11-03T09:01:00.000Z"}
+
+
+def test_a_shopper_is_identified_by_phone_and_by_nothing_else_yet(service: Service) -> None:
+    device_id, token = service.phone()
+
+    def identify(role: str, **body: Any) -> Any:
+        return service.call("POST", "/v1/devices/me/identify", role, json=body)
+
+    assert identify(token, phone="+33612345678").status_code == 204
+    assert identify("server", phone="+33612345678", device_id=device_id).status_code == 204
+    refused = identify(token, phone="0612345678", email="a@example.org")
+    assert [item["pointer"] for item in refused.json()["errors"]] == ["/email", "/phone"]
+    assert identify("server", phone="+33612345678").status_code == 422
+    assert identify("server", phone="+33612345678", device_id="dev_nobody").status_code == 404
+    assert identify(token, phone="+33612345678", device_id="dev_other").status_code == 422
+    assert identify(token).status_code == 422
+
+
+def test_regions_are_the_nearest_with_a_version_to_ask_again_with(shared: Service) -> None:
+    path = "/v1/regions?latitude=48.86&longitude=2.35&platform=ios&limit=3"
+    answer = shared.call("GET", path, "device")
+    assert answer.json()["regions"][0]["id"] in ("church/premises", "church/vicinity")
+    assert len(answer.json()["regions"]) == 3
+    assert answer.headers["etag"] == f'"{answer.json()["version"]}"'
+    again = shared.call("GET", path, "device", headers={"if-none-match": answer.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    other = shared.call("GET", path, "device", headers={"if-none-match": '"older"'})
+    assert other.status_code == 200
+
+
+def test_stores_are_published_whole_or_not_at_all(service: Service) -> None:
+    more = copy.deepcopy(STORES)
+    more["features"] = [more["features"][0] | {"id": "station"}]
+    del more["features"][0]["properties"]["beacons"]
+    assert service.call("PUT", "/v1/stores", "manager", json=more).json() == {"stores": 1, "version": 2}
+    listed = service.call("GET", "/v1/stores", "manager").json()
+    assert [feature["id"] for feature in listed["features"]] == ["church", "port", "station"]
+    again = service.call("PUT", "/v1/stores", "manager", json=listed)
+    assert again.json()["stores"] == 3
+
+    half = copy.deepcopy(more)
+    half["features"].append({"type": "Feature", "id": "bad", "geometry": None, "properties": {"nmae": "x"}})
+    half["features"][0]["id"] = "harbour"
+    refused = service.call("PUT", "/v1/stores", "manager", json=half)
+    assert refused.status_code == 422
+    assert all("features[1]" in item["pointer"] for item in refused.json()["errors"])
+    assert service.call("GET", "/v1/stores/harbour", "manager").status_code == 404
+    assert service.call("GET", "/v1/stores/station", "manager").json()["id"] == "station"
+
+
+def test_a_campaign_is_checked_applied_paused_and_stopped(service: Service) -> None:
+    checked = service.call("POST", "/v1/campaigns/validate", "manager", content=CAMPAIGN, headers=YAML)
+    assert checked.json()["offers"] == ["warm"]
+    assert service.call("GET", "/v1/campaigns", "manager").json() == {"campaigns": []}
+
+    created = put_campaign(service)
+    assert (created.status_code, created.json()["change"]) == (201, "created")
+    assert put_campaign(service, CAMPAIGN + "# a remark\n").json()["change"] == "unchanged"
+    paused = service.call("POST", "/v1/campaigns/morning/pause", "manager").json()
+    assert paused["state"] == "paused"
+    changed = put_campaign(service, CAMPAIGN.replace("45m", "30m")).json()
+    assert (changed["change"], changed["state"]) == ("changed", "paused")
+    assert changed["salt"] == created.json()["salt"]
+    assert service.call("POST", "/v1/campaigns/morning/resume", "manager").json()["state"] == "active"
+    one = service.call("GET", "/v1/campaigns/morning", "manager").json()
+    assert "valid_for: 30m" in one["yaml"]
+
+    assert service.call("POST", "/v1/campaigns/morning/stop", "manager").json()["state"] == "stopped"
+    assert service.call("POST", "/v1/campaigns/morning/resume", "manager").status_code == 409
+    assert put_campaign(service).status_code == 409
+    assert service.call("POST", "/v1/campaigns/other/pause", "manager").status_code == 404
+    assert service.call("GET", "/v1/campaigns/other", "manager").status_code == 404
+
+
+def test_problems_of_a_campaign_name_line_and_column_and_change_nothing(service: Service) -> None:
+    put_campaign(service)
+    broken = CAMPAIGN.replace("near: vicinity", "nera: vicinity").replace("bakery", "bakary")
+    refused = put_campaign(service, broken)
+    assert refused.status_code == 422
+    pointers = [item["pointer"] for item in refused.json()["errors"]]
+    assert "<campaign>:4:17" in pointers
+    assert any(pointer.startswith("<campaign>:8:") for pointer in pointers)
+    assert service.call("GET", "/v1/campaigns/morning", "manager").json()["yaml"] == CAMPAIGN
+    assert put_campaign(service, name="evening").status_code == 422
+    assert put_campaign(service, "\xff").status_code == 422
+    as_json = service.call("PUT", "/v1/campaigns/morning", "manager", json={})
+    assert as_json.status_code == 415
+
+
+def test_a_coupon_is_redeemed_once_and_its_second_use_says_where(service: Service) -> None:
+    token, code = coupon_of(service)
+
+    def redeem(key: str | None = None, **changes: Any) -> Any:
+        body = {"code": code, "store_id": "port", "amount": 12.5, "currency": "EUR"} | changes
+        headers = {"idempotency-key": key} if key else {}
+        return service.call("POST", "/v1/redemptions", "till", json=body, headers=headers)
+
+    assert service.call("GET", f"/v1/coupons/{code}", token).json()["state"] == "issued"
+    assert service.call("GET", f"/v1/coupons/{code.lower()}", "till").json()["code"] == code
+    assert redeem(amount="4.99").status_code == 422
+    assert redeem(store_id="church").status_code == 403
+    first = redeem("basket-1")
+    assert (first.status_code, first.json()["amount"]) == (201, "12.5")
+    service.clock.advance(timedelta(minutes=1))
+    second = redeem()
+    assert second.status_code == 409
+    assert "2026-11-03T09:00:00.000Z" in second.json()["detail"]
+    assert "'port'" in second.json()["errors"][0]["detail"]
+    assert redeem("basket-1").json() == first.json()
+    assert redeem("basket-1", amount=13).status_code == 422
+
+    path = f"/v1/redemptions/{first.json()['redemption_id']}/void"
+    assert service.call("POST", path, "till").json()["voided_at"] == "2026-11-03T09:01:00.000Z"
+    assert redeem().status_code == 201
+    assert service.call("POST", "/v1/redemptions/red_none/void", "till").status_code == 404
+
+
+def test_a_coupon_is_shown_to_its_shopper_and_to_tills_only(service: Service) -> None:
+    token, code = coupon_of(service)
+    _, other = service.phone()
+    symbol = service.call("GET", f"/v1/coupons/{code}.svg", token)
+    assert symbol.headers["content-type"] == "image/svg+xml"
+    assert symbol.text.startswith("<svg")
+    assert service.call("GET", f"/v1/coupons/{code}", other).status_code == 404
+    assert service.call("GET", f"/v1/coupons/{code}.svg", other).status_code == 404
+    misread = "A" + code[1:] if code[0] != "A" else "B" + code[1:]
+    assert service.call("GET", f"/v1/coupons/{misread}", "till").status_code == 422
+
+
+def test_decisions_are_explained_to_who_says_why_they_ask(service: Service) -> None:
+    put_campaign(service)
+    device_id, token = service.phone()
+    service.send(token, service.fix(latitude=48.851))
+    assert service.call("GET", "/v1/decisions", "manager").status_code == 422
+    found = service.call("GET", f"/v1/decisions?device_id={device_id}", "privacy", headers=WHY).json()
+    decision = found["decisions"][0]
+    assert (decision["outcome"], decision["reason"]) == ("suppressed", "consent")
+    assert decision["trace"][-1]["passed"] is False
+    assert len(decision["sentences"]) == len(decision["trace"]) + 1
+    one = service.call("GET", f"/v1/decisions/{decision['decision_id']}", "manager", headers=WHY)
+    assert one.json() == decision
+    assert "latitude" not in one.text
+
+    none = service.call("GET", "/v1/decisions?from=2027-01-01&offer_id=warm", "manager", headers=WHY).json()
+    assert (none["decisions"], len(none["sentences"])) == ([], 1)
+    for path in (
+        "/v1/decisions/dec_none",
+        "/v1/decisions?device_id=dev_none",
+        "/v1/decisions?shopper_id=shp_none",
+    ):
+        assert service.call("GET", path, "manager", headers=WHY).status_code == 404
+
+
+@pytest.mark.parametrize("name", ["visits", "offers", "stores"])
+def test_reports_say_the_same_as_json_and_csv(service: Service, name: str) -> None:
+    coupon_of(service)
+    service.clock.advance(timedelta(minutes=1))
+    table = service.call("GET", f"/v1/reports/{name}", "analyst").json()
+    text = service.call("GET", f"/v1/reports/{name}?format=csv", "analyst")
+    assert text.headers["content-type"] == "text/csv; charset=utf-8"
+    rows = list(csv.DictReader(io.StringIO(text.text)))
+    assert (list(rows[0]), len(rows)) == (table["columns"], len(table["rows"]))
+    assert rows[0]["exposures"] == str(table["rows"][0]["exposures"]) == "1"
+
+
+def test_a_report_of_another_time_store_or_name_is_empty_or_refused(service: Service) -> None:
+    coupon_of(service)
+
+    def rows(query: str) -> Any:
+        return service.call("GET", f"/v1/reports/visits?{query}", "manager").json()["rows"]
+
+    assert len(rows("from=2026-11-03&to=2026-11-04")) == 1
+    assert rows("from=2026-11-04T00:00:00%2B01:00") == []
+    assert rows("store_id=church") == []
+    assert service.call("GET", "/v1/reports/rumours", "manager").status_code == 422
+    assert service.call("GET", "/v1/reports/visits?from=soon", "manager").status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("=1+1", "'=1+1"),
+        (" \u00a0@x", "' \u00a0@x"),
+        ("a\n-b", "a\n'-b"),
+        (-5, -5),
+        ("plain", "plain"),
+        ({"a": 1}, '{"a": 1}'),
+    ],
+)
+def test_no_cell_becomes_a_formula(value: Any, shown: Any) -> None:
+    assert _cell(value) == shown
+
+
+def test_the_service_says_that_it_lives_and_is_ready(shared: Service) -> None:
+    assert shared.call("GET", "/healthz").json() == {"status": "ok"}
+    assert shared.call("GET", "/readyz").json() == {"status": "ready"}
+
+
+def test_unknown_addresses_and_methods_are_problems_too(shared: Service) -> None:
+    for method, path, status in (
+        ("GET", "/nope", 404),
+        ("DELETE", "/v1/stores", 405),
+        ("GET", "/v1/sightings", 404),
+    ):
+        answer = shared.call(method, path, Role.MANAGER)
+        assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+        assert answer.json()["status"] == status

@@ -1,0 +1,177 @@
+"""The visits that grow live, from late, shuffled and repeated evidence, are those that the sorted evidence tells."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from m2s.app.rows import VisitRow
+from m2s.app.sighting import Sighting
+from m2s.core.base.instants import from_ms
+from m2s.core.places.hours import hours_of
+from m2s.core.presence.evidence import PREMISES
+from m2s.core.presence.visit import classify, stays, visit_id
+from tests.app.town import HARBOUR, ROCK, Town, fence, fix, heard, open_town
+
+SHAPES = (
+    *("inside", "inside", "maybe", "neutral", "left", "near", "driving", "mocked"),
+    *("enter", "exit", "dwell", "burst", "burst", "pair"),
+)
+DELAYS_S = (0, 0, 20, 300, 7_200, 50 * 3_600)
+OWNERS = {"a": "one", "b": "one", "c": "two"}
+"""Devices and their shoppers."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """One thing that happened: when (s), what, where, on which phone, and how late it arrives (s)."""
+
+    second: int
+    shape: str
+    store_id: str
+    phone: str
+    delay_s: int
+    repeated: bool
+
+
+seconds = st.one_of(st.integers(0, 300), st.integers(0, 720).map(lambda n: n * 10), st.integers(0, 72_000))
+histories = st.lists(
+    st.builds(
+        Told,
+        second=seconds,
+        shape=st.sampled_from(SHAPES),
+        store_id=st.sampled_from([HARBOUR, HARBOUR, ROCK]),
+        phone=st.sampled_from(["a", "a", "b", "c"]),
+        delay_s=st.sampled_from(DELAYS_S),
+        repeated=st.booleans(),
+    ),
+    min_size=1,
+    max_size=24,
+)
+
+
+def sighting(told: Told, name: str, age_s: float) -> Sighting:
+    match told.shape:
+        case "driving":
+            return fix(name, at=told.store_id, age_s=age_s, speed_mps=14.0)
+        case "mocked":
+            return fix(name, at=told.store_id, age_s=age_s, mocked=True)
+        case "enter" | "exit" | "dwell":
+            return fence(name, told.shape, at=told.store_id, age_s=age_s)
+        case "burst" | "pair":
+            return heard(name, at=told.store_id, age_s=age_s, n=5 if told.shape == "burst" else 2)
+        case spot:
+            return fix(name, spot, at=told.store_id, age_s=age_s)
+
+
+@pytest.fixture(scope="module")
+def towns(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Town, Town]]:
+    """One town that hears things as they come, one that hears them in order."""
+    made = []
+    for name in ("live", "ordered"):
+        town = open_town(tmp_path_factory.mktemp(name))
+        town.furnish(opening_hours="Mo-Su 09:00-19:00")
+        made.append(town)
+    yield made[0], made[1]
+    for town in made:
+        town.engine.stop()
+
+
+numbers = itertools.count()
+
+
+def start(towns: tuple[Town, Town], run: int) -> datetime:
+    """Both clocks at the same instant, with new phones of new shoppers."""
+    now = max(town.clock.now() for town in towns) + timedelta(hours=1)
+    for town in towns:
+        town.clock.set(now)
+        for phone, owner in OWNERS.items():
+            town.device(f"{phone}{run}", of=f"{owner}{run}")
+    return now
+
+
+def live(town: Town, history: Sequence[Told], *, run: int, began: datetime, rng: Random) -> None:
+    """Posts as phones do: late, in any order, in several requests, some of it twice; jobs run in between."""
+    arrivals = [
+        (told.second + late_s, n, told)
+        for n, told in enumerate(history)
+        for late_s in (
+            (told.delay_s, told.delay_s + rng.choice(DELAYS_S)) if told.repeated else (told.delay_s,)
+        )
+    ]
+    rng.shuffle(arrivals)
+    # Hardly more moments than 12, so that what arrives then shares groups and requests.
+    moments = sorted({seconds for seconds, _, _ in arrivals})
+    moments = sorted({*moments[:: len(moments) // 12 + 1], moments[-1]})
+    for before, moment in itertools.pairwise([-1, *moments]):
+        town.clock.set(began + timedelta(seconds=moment))
+        if rng.random() < 0.5:
+            town.engine.jobs.run_due(town.clock.now())
+        due = [(n, told) for second, n, told in arrivals if before < second <= moment]
+        batches = []
+        for phone in OWNERS:
+            items = [sighting(told, f"s{n}", moment - told.second) for n, told in due if told.phone == phone]
+            cut = rng.randint(0, len(items))
+            batches += [town.batch(f"dev_{phone}{run}", *part) for part in (items[:cut], items[cut:]) if part]
+        rng.shuffle(batches)
+        for answer in town.together(batches) if rng.random() < 0.5 else map(posted(town), batches):
+            assert not answer.rejected
+
+
+def posted(town: Town):  # type: ignore[no-untyped-def]
+    return lambda batch: town.engine.intake.submit(batch).result(timeout=30)
+
+
+def ordered(town: Town, history: Sequence[Told], *, run: int, began: datetime) -> None:
+    """Posts everything once, in order of time, when it is all over."""
+    last = max(told.second for told in history)
+    town.clock.set(began + timedelta(seconds=last))
+    for n, told in sorted(enumerate(history), key=lambda pair: pair[1].second):
+        town.post(f"dev_{told.phone}{run}", sighting(told, f"s{n}", last - told.second))
+
+
+def folded(town: Town, shopper_id: str) -> list[tuple[object, ...]]:
+    """The stays that the kept evidence tells, by the pure rule alone."""
+    found = []
+    catalog = town.engine.catalog()
+    for store in catalog.stores.values():
+        rules = catalog.rules[store.id, PREMISES]
+        hours = hours_of(store.opening_hours, store.timezone, store.country)
+        with town.engine.database.read() as records:
+            evidence = records.sightings.evidence(shopper_id, store.id, 0)
+        for stay in stays(evidence, rules):
+            begin, end = from_ms(stay.start_ms), from_ms(stay.end_ms)
+            kind = classify(stay, rules, open_share=hours.open_share(begin, end))
+            name = visit_id(shopper_id, store.id, stay=stay)
+            found.append((name, begin, end, stay.dwell_s, kind.value, stay.confidence.value))
+    return sorted(found, key=str)
+
+
+def kept(rows: Sequence[VisitRow]) -> list[tuple[object, ...]]:
+    return sorted(
+        ((row.id, row.start_at, row.end_at, row.dwell_s, row.kind, row.confidence) for row in rows), key=str
+    )
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(history=histories, seed=st.integers(0, 2**32))
+def test_visits_do_not_depend_on_how_the_evidence_arrived(
+    towns: tuple[Town, Town], history: list[Told], seed: int
+) -> None:
+    run = next(numbers)
+    began = start(towns, run)
+    live(towns[0], history, run=run, began=began, rng=Random(seed))
+    ordered(towns[1], history, run=run, began=began)
+    for owner in sorted(set(OWNERS.values())):
+        shopper_id = f"shp_{owner}{run}"
+        truth = folded(towns[1], shopper_id)
+        assert kept(towns[1].visits(shopper_id)) == truth
+        assert kept(towns[0].visits(shopper_id)) == truth
+        assert folded(towns[0], shopper_id) == truth
