@@ -8,7 +8,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -230,8 +230,3 @@ def open_town(folder: Path, *, now: datetime = MORNING, **options: Any) -> Town:
     path = folder / "town.sqlite3"
     shutil.copy(_empty_database(), path)
     return Town(path, SteppedClock(now), {"universal_holdout": 0.0, **options})
-
-
-def visited(row: VisitRow) -> VisitRow:
-    """A visit without what depends on when its evidence arrived."""
-    return replace(row, status="", started=False, replaces=None)

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 EXAMPLE = "Example: m2s demo --for 60s --seed 7"
 
-_SHOWN_EVERY_S = 0.25
+_SHOWN_EVERY_S = 0.5
+_SHOPS_SHOWN = 12
 _TOLD_PARTS = 10
 
 
@@ -50,9 +51,9 @@ def demo(
     show_s = _seconds(show_time)
     configure_logs(sys.stderr, level=logging.WARNING)
     with open_demo(seed=seed, port=port) as running:
-        typer.echo(f"m2s listens on {running.url}", err=as_json)
-        moments = running.run(simulated(show_s))
         try:
+            typer.echo(f"m2s listens on {running.url}", err=as_json)
+            moments = running.run(simulated(show_s))
             if headless:
                 _tell(moments)
             else:
@@ -112,7 +113,7 @@ def _progress() -> "Iterator[Callable[[Moment], None]]":
 
 
 def _watch(moments: "Iterable[Moment]", running: "Demo") -> None:
-    """The shops and the newest phone screen, redrawn a few times a second."""
+    """The busiest shops and the newest phone screen, redrawn twice a second."""
     from rich.console import Console
     from rich.live import Live
 
@@ -140,7 +141,7 @@ def _screen(moment: "Moment", running: "Demo") -> "Group":
     for name in figures:
         table.add_column(name.replace("_", " "), justify="right")
     rows = running.engine.reports.report("stores", Span()).rows
-    for row in sorted(rows, key=lambda row: -row["visits"]):
+    for row in sorted(rows, key=lambda row: -row["visits"])[:_SHOPS_SHOWN]:
         table.add_row(Text(str(row["name"])), *(str(row[name]) for name in figures))
     newest = moment.screens.rstrip("\n").rpartition("┌")[2]
     return Group(table, Text(f"┌{newest}" if newest else ""), Text("Ctrl-C ends the demo with its report."))

@@ -1,0 +1,34 @@
+"""`m2s demo` from its first line to its last."""
+
+from __future__ import annotations
+
+import json
+import signal
+
+from tests.entry.cli.conftest import Shell
+
+
+def test_unattended_it_ends_with_the_figures_as_json(shell: Shell) -> None:
+    result = shell.run("demo", "--headless", "--for", "1s", "--port", "0", "--json")
+    figures = json.loads(result.stdout.splitlines()[-1])
+    assert set(figures) == {
+        *("visits", "true_visits", "precision", "recall", "sends", "ghosts", "suppressed", "redemptions"),
+        *("lift", "true_effect", "sightings", "wall_s"),
+    }
+    assert set(figures["lift"]) == {"difference", "low", "high"}
+    assert "m2s listens on http://127.0.0.1:" in result.stderr
+    assert "100%" in result.stderr
+
+
+def test_ctrl_c_ends_it_with_the_report(shell: Shell) -> None:
+    process = shell.start("demo", "--port", "0")
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("m2s listens on ")
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (0, "stopped; this is what came of it so far\n")
+    assert "what really happened" in out
+
+
+def test_a_time_that_is_none_is_wrong_usage(shell: Shell) -> None:
+    assert "60s" in shell.run("demo", "--for", "soon", code=2).stderr
