@@ -124,7 +124,7 @@ class Engine(Desk):
             universal_salt=_universal_salt(database, world.ids),
         )
         self.devices = Devices(database, world.ids, clock=world.clock)
-        self.redeem = Redeem(database, world.clock, ids=world.ids)
+        self.redeem = Redeem(database, world.clock, ids=world.ids, catalog=self.catalog)
         self.intake = Intakes(database)
         self.group_handler = Intake(
             catalog=self.catalog,

@@ -52,6 +52,11 @@ class Catalog:
     scheduled: tuple[tuple[LiveOffer, tuple[Store, ...]], ...]
 
 
+def read_applied(row: CampaignRow) -> Campaign:
+    """The campaign of a row; it was checked when it was applied."""
+    return _read(row.yaml)
+
+
 @lru_cache(maxsize=4096)
 def _read(text: str) -> Campaign:
     return read_campaign(text)
@@ -99,7 +104,7 @@ def build_catalog(version: int, stores: Iterable[Store], campaign_rows: Iterable
 
 
 def _live(row: CampaignRow) -> LiveCampaign:
-    campaign = _read(row.yaml)
+    campaign = read_applied(row)
     return LiveCampaign(campaign, version_of(campaign), row.state == "paused", row.salt)
 
 

@@ -1,6 +1,6 @@
 """Was this sighting taken before? Exact within the window, from compact hashes in memory."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Set
 from hashlib import blake2b
 
 
@@ -17,9 +17,26 @@ class SeenIds:
         self._since_ms = 0
 
     @staticmethod
+    def keys_of(device_id: str) -> Callable[[str], bytes]:
+        """What hashes the ids of one device; a NUL cannot occur in either part, so no two pairs are written alike."""
+        begun = blake2b(f"{device_id}\0".encode(), digest_size=16)
+
+        def key(sighting_id: str) -> bytes:
+            whole = begun.copy()
+            whole.update(sighting_id.encode())
+            return whole.digest()
+
+        return key
+
+    @staticmethod
     def key(device_id: str, sighting_id: str) -> bytes:
-        """The pair's hash; a NUL cannot occur in either part, so no two pairs are written alike."""
-        return blake2b(f"{device_id}\0{sighting_id}".encode(), digest_size=16).digest()
+        """The hash of one pair."""
+        return SeenIds.keys_of(device_id)(sighting_id)
+
+    @property
+    def generations(self) -> tuple[Set[bytes], Set[bytes]]:
+        """All that is remembered, as two sets: what a loop over many keys asks instead of `in`."""
+        return self._young, self._old
 
     def __contains__(self, key: bytes) -> bool:
         return key in self._young or key in self._old

@@ -1,6 +1,6 @@
 """What follows from a group of sightings? One transaction: de-duplicate, match, visits, presence, decide, outbox."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -20,7 +20,7 @@ from m2s.app.sighting import Answer, Batch, Rejected
 from m2s.app.visits import close_visits, refresh_visits
 from m2s.core.base.ids import Ids
 from m2s.core.base.instants import Clock, from_ms, rfc3339, to_ms
-from m2s.core.presence.evidence import PREMISES
+from m2s.core.presence.evidence import PREMISES, Evidence
 from m2s.core.presence.quality import OLDEST_MS
 
 _log = structlog.get_logger()
@@ -80,8 +80,10 @@ class Intake:
                 [evidence for _, evidence in matched.evidence], zone_version=catalog.version
             )
             decisions = self._follow(records, matched, step=step, catalog=catalog, now=now)
+        followed = {evidence.shopper_id for _, evidence in matched.evidence}
         for shopper_id, at_ms, accuracy_m in matched.outside:
-            step.leave_all(shopper_id, at_ms, accuracy_m=accuracy_m, catalog=catalog)
+            if shopper_id not in followed:
+                step.leave_all(shopper_id, at_ms, accuracy_m=accuracy_m, catalog=catalog)
         step.keep(records)
 
         def publish() -> None:
@@ -147,11 +149,7 @@ class Intake:
                     "at": rfc3339(told.visit.start_at),
                 }
             )
-        fired = [
-            one
-            for _, evidence in sorted(matched.evidence, key=lambda pair: pair[1].at_ms)
-            for one in step.advance(evidence, catalog)
-        ]
+        fired = _moved(step, matched, shopper_ids=number_of.keys(), catalog=catalog)
         decisions = self._decide(records, fired, step=step, catalog=catalog, now=now)
         for decision in decisions:
             candidate = decision.candidate
@@ -193,6 +191,23 @@ class Intake:
             decisions += made
         settle(records, decisions, ids=self._house.ids, stop_number=self._house.stop_number)
         return decisions
+
+
+def _moved(step: Step, matched: Matched, *, shopper_ids: Collection[str], catalog: Catalog) -> list[Fired]:
+    """What fires as shoppers with evidence come and go, in order of time."""
+    moves: list[tuple[int, Evidence | tuple[str, float]]] = [
+        (at_ms, (shopper_id, accuracy_m))
+        for shopper_id, at_ms, accuracy_m in matched.outside
+        if shopper_id in shopper_ids
+    ]
+    moves += [(evidence.at_ms, evidence) for _, evidence in matched.evidence]
+    fired: list[Fired] = []
+    for at_ms, move in sorted(moves, key=lambda move: move[0]):
+        if isinstance(move, Evidence):
+            fired += step.advance(move, catalog)
+        else:
+            step.leave_all(move[0], at_ms, accuracy_m=move[1], catalog=catalog)
+    return fired
 
 
 def occasion_of(candidate: Candidate) -> tuple[str, str, str]:

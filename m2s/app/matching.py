@@ -1,6 +1,5 @@
 """Which sightings of a group are new, near a store, and evidence of what? A whole group is matched at once."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,12 +12,16 @@ from m2s.app.dedupe import SeenIds
 from m2s.app.sighting import Answer, Batch, BeaconSighting, Geofence, Location, Rejected, Sighting
 from m2s.core.base.instants import to_ms
 from m2s.core.presence.evidence import PREMISES, Evidence, Kind, Transition
-from m2s.core.presence.quality import event_time, time_problem
+from m2s.core.presence.quality import believable, event_time
 
 CLOCK_TRUSTED = 1
 MOCKED = 2
 FOREGROUND = 4
 """Bits of a sighting's `flags`: the event time rests on the phone's clock; a mock location; the app was open."""
+
+
+Row = tuple[Any, ...]
+"""A sighting as `Sightings.add_sightings` takes it."""
 
 
 @dataclass(slots=True)
@@ -45,25 +48,14 @@ class Matched:
     """
 
     tallies: list[Tally]
-    rows: list[tuple[Any, ...]] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
     keys: set[bytes] = field(default_factory=set)
     evidence: list[tuple[int, Evidence]] = field(default_factory=list)
     outside: list[tuple[str, int, float]] = field(default_factory=list)
 
 
-class _Item(msgspec.Struct, frozen=True, gc=False):
-    """One item with an event time that can be believed (a struct, because there is one for every sighting)."""
-
-    number: int
-    batch: Batch
-    sighting: Sighting
-    device_id: str
-    at_ms: int
-    flags: int
-
-    @property
-    def shopper_id(self) -> str:
-        return self.batch.shoppers[self.device_id]
+_Item = tuple[int, Sighting, str, Row]
+"""The index of its request, what came, whose it is, and its row, which holds an event time that can be believed."""
 
 
 def match_group(batches: Sequence[Batch], catalog: Catalog, seen: SeenIds) -> Matched:
@@ -71,58 +63,71 @@ def match_group(batches: Sequence[Batch], catalog: Catalog, seen: SeenIds) -> Ma
     matched = Matched([Tally(rejected=list(batch.rejected)) for batch in batches])
     items = _timed(batches, matched.tallies)
     away, hits = _located(items, catalog)
-    keys, rows, point = matched.keys, matched.rows, -1
-    for item in items:
-        sighting = item.sighting
-        tally = matched.tallies[item.number]
+    young, old = seen.generations
+    tallies, keys, point = matched.tallies, matched.keys, -1
+    device_id, key_of = None, SeenIds.keys_of("")
+    for number, sighting, shopper_id, row in items:
         evidence: Sequence[Evidence] | None = ()
-        if type(sighting) is Location:
+        is_fix = type(sighting) is Location
+        if is_fix:
             point += 1
             if away[point]:
                 evidence = None
             elif point in hits:
-                evidence = _position(item, sighting, hits[point], catalog=catalog)
+                evidence = _position(shopper_id, row, hits[point], catalog=catalog)
         else:
-            evidence = _reported(item, catalog)
+            evidence = _reported(shopper_id, row, sighting, catalog=catalog)
         if evidence is None:
-            tally.away += 1
+            tallies[number].away += 1
             continue
-        key = seen.key(item.device_id, sighting.id)
-        if key in keys or key in seen:
-            tally.duplicates += 1
+        if row[0] != device_id:
+            device_id = row[0]
+            key_of = SeenIds.keys_of(device_id)
+        key = key_of(row[1])
+        if key in keys or key in young or key in old:
+            tallies[number].duplicates += 1
             continue
-        tally.accepted += 1
+        tallies[number].accepted += 1
         keys.add(key)
-        rows.append(_row(item))
+        matched.rows.append(row)
         if evidence:
-            matched.evidence.extend((item.number, one) for one in evidence)
-        elif type(sighting) is Location and not sighting.mocked:
-            matched.outside.append((item.shopper_id, item.at_ms, sighting.accuracy_m))
+            matched.evidence.extend((number, one) for one in evidence)
+        elif is_fix and not row[9] & MOCKED:
+            matched.outside.append((shopper_id, row[3], row[7]))
     return matched
 
 
 def _timed(batches: Sequence[Batch], tallies: Sequence[Tally]) -> list[_Item]:
-    items = []
+    items: list[_Item] = []
     for number, batch in enumerate(batches):
-        received_ms, sent_ms, sender = batch.received_at_ms, batch.sent_at_ms, batch.device_id
+        received_ms, sent_ms, sender, shoppers = (
+            batch.received_at_ms,
+            batch.sent_at_ms,
+            batch.device_id,
+            batch.shoppers,
+        )
+        oldest_ms, newest_ms = believable(received_ms)
         for index, sighting in batch.items:
-            at, age_ms = sighting.at, sighting.age_ms
-            flags = (MOCKED if sighting.mocked else 0) | (FOREGROUND if sighting.foreground else 0)
+            at = sighting.at
             try:
                 at_ms, trusted = event_time(
-                    received_ms, sent_ms, at_ms=None if at is None else to_ms(at), age_ms=age_ms
+                    received_ms, sent_ms, at_ms=None if at is None else to_ms(at), age_ms=sighting.age_ms
                 )
             except ValueError as error:
                 tallies[number].rejected.append(Rejected(index, sighting.id, "invalid", str(error)))
                 continue
-            if time_problem(at_ms, received_ms) is not None:
+            if not oldest_ms <= at_ms <= newest_ms:
                 detail = "happened more than 5 minutes in the future or more than 72 hours ago"
                 tallies[number].rejected.append(Rejected(index, sighting.id, "time_out_of_range", detail))
                 continue
+            flags = CLOCK_TRUSTED if trusted else 0
+            if sighting.mocked:
+                flags |= MOCKED
+            if sighting.foreground:
+                flags |= FOREGROUND
             device_id = sender or sighting.device_id or ""
-            items.append(
-                _Item(number, batch, sighting, device_id, at_ms, flags | CLOCK_TRUSTED if trusted else flags)
-            )
+            row = _row(sighting, device_id, at_ms=at_ms, received_ms=received_ms, flags=flags)
+            items.append((number, sighting, shoppers[device_id], row))
     return items
 
 
@@ -130,10 +135,8 @@ def _located(
     items: Sequence[_Item], catalog: Catalog
 ) -> tuple[Sequence[bool], Mapping[int, Sequence[tuple[int, float]]]]:
     """For the fixes among the items, in order: whether each is away; and the (zone, distance) hits of some."""
-    fixes = [item.sighting for item in items if type(item.sighting) is Location]
-    located = catalog.index.locate(
-        np.array([fix.latitude for fix in fixes]), np.array([fix.longitude for fix in fixes])
-    )
+    fixes = [row for _, sighting, _, row in items if type(sighting) is Location]
+    located = catalog.index.locate(np.array([row[5] for row in fixes]), np.array([row[6] for row in fixes]))
     hits: dict[int, list[tuple[int, float]]] = {}
     for point, zone, distance_m in zip(
         located.point_index.tolist(), located.zone_index.tolist(), located.distance_m.tolist(), strict=True
@@ -143,58 +146,61 @@ def _located(
 
 
 def _position(
-    item: _Item, fix: Location, hits: Sequence[tuple[int, float]], *, catalog: Catalog
+    shopper_id: str, row: Row, hits: Sequence[tuple[int, float]], *, catalog: Catalog
 ) -> list[Evidence]:
+    device_id, sighting_id, _, at_ms, _, latitude, longitude, accuracy_m, speed_mps, flags, _ = row
     evidence = []
     for number, distance_m in hits:
         ref = catalog.index.zones[number]
-        if fix.accuracy_m > catalog.rules[ref.store_id, ref.zone_id].max_accuracy_m:
+        if accuracy_m > catalog.rules[ref.store_id, ref.zone_id].max_accuracy_m:
             continue
         probability = ref.zone.inside_probability(
-            fix.latitude, fix.longitude, accuracy_m=fix.accuracy_m, distance_m=distance_m
+            latitude, longitude, accuracy_m=accuracy_m, distance_m=distance_m
         )
         evidence.append(
             Evidence(
-                shopper_id=item.shopper_id,
+                shopper_id=shopper_id,
                 store_id=ref.store_id,
                 zone_id=ref.zone_id,
-                device_id=item.device_id,
-                sighting_id=fix.id,
+                device_id=device_id,
+                sighting_id=sighting_id,
                 kind=Kind.LOCATION,
-                at_ms=item.at_ms,
+                at_ms=at_ms,
                 inside_probability=probability,
                 boundary_distance_m=distance_m,
-                accuracy_m=fix.accuracy_m,
-                speed_mps=fix.speed_mps,
-                mocked=fix.mocked,
+                accuracy_m=accuracy_m,
+                speed_mps=speed_mps,
+                mocked=bool(flags & MOCKED),
             )
         )
     return evidence
 
 
-def _reported(item: _Item, catalog: Catalog) -> list[Evidence] | None:
+def _reported(
+    shopper_id: str, row: Row, sighting: Sighting, *, catalog: Catalog
+) -> list[Evidence] | None:
     """Evidence of a fence event or a beacon; None where the catalog knows none of what it names."""
-    if isinstance(item.sighting, Geofence):
-        return _fence(item, item.sighting, catalog)
-    if isinstance(item.sighting, BeaconSighting):
-        return _beacon(item, item.sighting, catalog)
+    if isinstance(sighting, Geofence):
+        return _fence(shopper_id, row, sighting, catalog=catalog)
+    if isinstance(sighting, BeaconSighting):
+        return _beacon(shopper_id, row, sighting, catalog=catalog)
     return None
 
 
-def _fence(item: _Item, sighting: Geofence, catalog: Catalog) -> list[Evidence] | None:
+def _fence(shopper_id: str, row: Row, sighting: Geofence, *, catalog: Catalog) -> list[Evidence] | None:
     zones = [
         (store_id, zone_id) for store_id, _, zone_id in (text.partition("/") for text in sighting.region_ids)
     ]
     inside = 0.0 if sighting.transition is Transition.EXIT else 1.0
     return [
         Evidence(
-            shopper_id=item.shopper_id,
+            shopper_id=shopper_id,
             store_id=store_id,
             zone_id=zone_id,
-            device_id=item.device_id,
+            device_id=row[0],
             sighting_id=sighting.id,
             kind=Kind.GEOFENCE,
-            at_ms=item.at_ms,
+            at_ms=row[3],
             inside_probability=inside,
             transition=sighting.transition,
             mocked=sighting.mocked,
@@ -204,7 +210,9 @@ def _fence(item: _Item, sighting: Geofence, catalog: Catalog) -> list[Evidence] 
     ] or None
 
 
-def _beacon(item: _Item, sighting: BeaconSighting, catalog: Catalog) -> list[Evidence] | None:
+def _beacon(
+    shopper_id: str, row: Row, sighting: BeaconSighting, *, catalog: Catalog
+) -> list[Evidence] | None:
     known = catalog.beacons.get((sighting.uuid.lower(), sighting.major, sighting.minor))
     if known is None:
         return None
@@ -212,13 +220,13 @@ def _beacon(item: _Item, sighting: BeaconSighting, catalog: Catalog) -> list[Evi
     oldest_first = sorted(sighting.samples, key=lambda sample: -sample.age_ms)
     return [
         Evidence(
-            shopper_id=item.shopper_id,
+            shopper_id=shopper_id,
             store_id=store.id,
             zone_id=PREMISES,
-            device_id=item.device_id,
+            device_id=row[0],
             sighting_id=sighting.id,
             kind=Kind.BEACON,
-            at_ms=item.at_ms,
+            at_ms=row[3],
             inside_probability=1.0,
             beacon=f"{beacon.major}/{beacon.minor}",
             place=beacon.place,
@@ -229,34 +237,36 @@ def _beacon(item: _Item, sighting: BeaconSighting, catalog: Catalog) -> list[Evi
     ]
 
 
-def _row(item: _Item) -> tuple[Any, ...]:
-    sighting, received_ms = item.sighting, item.batch.received_at_ms
+def _row(sighting: Sighting, device_id: str, *, at_ms: int, received_ms: int, flags: int) -> Row:
     if type(sighting) is Location:
         return (
-            item.device_id,
+            device_id,
             sighting.id,
             "location",
-            item.at_ms,
+            at_ms,
             received_ms,
             sighting.latitude,
             sighting.longitude,
             sighting.accuracy_m,
             sighting.speed_mps,
-            item.flags,
+            flags,
             None,
         )
-    head = (item.device_id, sighting.id)
+    head = (device_id, sighting.id)
     if type(sighting) is Geofence:
-        detail = json.dumps({"transition": sighting.transition.value, "region_ids": sighting.region_ids})
+        detail = {"transition": sighting.transition, "region_ids": sighting.region_ids}
         position = (sighting.latitude, sighting.longitude, sighting.accuracy_m, None)
-        return (*head, "geofence", item.at_ms, received_ms, *position, item.flags, detail)
+        return (*head, "geofence", at_ms, received_ms, *position, flags, _json(detail))
     assert isinstance(sighting, BeaconSighting)  # noqa: S101  the last kind there is
     heard = {
         "uuid": sighting.uuid.lower(),
         "major": sighting.major,
         "minor": sighting.minor,
         "rssi_dbm": sighting.rssi_dbm,
-        "samples": [[sample.age_ms, sample.rssi_dbm] for sample in sighting.samples],
+        "samples": [(sample.age_ms, sample.rssi_dbm) for sample in sighting.samples],
     }
-    nowhere = (None, None, None, None)
-    return (*head, "beacon", item.at_ms, received_ms, *nowhere, item.flags, json.dumps(heard))
+    return (*head, "beacon", at_ms, received_ms, None, None, None, None, flags, _json(heard))
+
+
+def _json(detail: Mapping[str, object]) -> str:
+    return msgspec.json.encode(detail).decode()

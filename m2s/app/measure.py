@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from campaigns.model import Campaign
-from m2s.app.catalog import Catalog
+from m2s.app.catalog import Catalog, read_applied
 from m2s.app.ports import Database, Records
 from m2s.app.rows import DecisionRow, MessageRow, RedemptionRow, VisitRow
 from m2s.core.base.errors import NotFound
@@ -43,8 +43,9 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """The rows of a span, already narrowed to the store and campaign asked for."""
+    """The rows of a span, already narrowed to the store and campaign asked for; stopped campaigns included."""
 
+    campaigns: Sequence[Campaign]
     visits: Sequence[VisitRow]
     decisions: Sequence[DecisionRow]
     exposures: Sequence[MessageRow]
@@ -137,6 +138,9 @@ def _kept(records: Records, span: Span, *, until: datetime) -> _Kept:
 
     reports = records.reports
     return _Kept(
+        campaigns=[
+            read_applied(row) for row in records.catalog.campaigns() if span.campaign_id in (None, row.id)
+        ],
         visits=[row for row in reports.visits(span.since, until) if wanted(row)],
         decisions=[row for row in reports.decisions(span.since, until) if wanted(row)],
         exposures=[row for row in reports.exposures(span.since, until) if wanted(row)],
@@ -210,18 +214,21 @@ def _figures(
 
 def _by_offer(kept: _Kept, catalog: Catalog) -> list[dict[str, Any]]:
     rows = []
-    for campaign_id, live in sorted(catalog.campaigns.items()):
-        compared = campaign_lift(live.campaign, kept.decisions, kept.visits, catalog)
-        for offer in live.campaign.offers:
+    for campaign in kept.campaigns:
+        compared = campaign_lift(campaign, kept.decisions, kept.visits, catalog)
+        for offer in campaign.offers:
 
-            def mine(row: DecisionRow | MessageRow | RedemptionRow, offer_id: str = offer.id) -> bool:
-                return row.campaign_id == campaign_id and row.offer_id == offer_id  # noqa: B023
+            def mine(
+                row: DecisionRow | MessageRow | RedemptionRow,
+                whose: tuple[str, str] = (campaign.id, offer.id),
+            ) -> bool:
+                return (row.campaign_id, row.offer_id) == whose
 
             decided = [row for row in kept.decisions if mine(row)]
             suppressed = Counter(row.reason or "unknown" for row in decided if row.outcome == "suppressed")
             rows.append(
                 {
-                    "campaign_id": campaign_id,
+                    "campaign_id": campaign.id,
                     "offer_id": offer.id,
                     "exposures": sum(mine(row) for row in kept.exposures),
                     "ghosts": sum(row.outcome == "ghost" for row in decided),

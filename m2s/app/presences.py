@@ -1,6 +1,5 @@
 """Who is in which zone now, and which offers does a step in or a stay bring up? Presence in memory, kept in storage."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,6 +15,7 @@ from m2s.core.presence.tracker import Entered, Presence, dwelled, left_all, left
 _BEACON = "beacon:"
 _State = Presence | BeaconPresence
 _Zones = dict[tuple[str, str], _State]
+_NOWHERE: _Zones = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,23 +65,28 @@ class Step:
 
     def __init__(self, base: Presences) -> None:
         self._base = base
-        self._changes: dict[str, dict[tuple[str, str], _State | None]] = defaultdict(dict)
+        self._open: dict[str, _Zones] = {}
+        self._changed: dict[tuple[str, tuple[str, str]], None] = {}
 
     def get(self, shopper_id: str, zone: tuple[str, str]) -> _State | None:
         """The state of one shopper in one zone."""
-        changed = self._changes.get(shopper_id)
-        if changed is not None and zone in changed:
-            return changed[zone]
-        return self._base.by_shopper.get(shopper_id, {}).get(zone)
+        return self.zones(shopper_id).get(zone)
 
     def put(self, shopper_id: str, zone: tuple[str, str], state: _State | None) -> None:
         """Lays a state over; None ends it."""
-        self._changes[shopper_id][zone] = state
+        zones = self._open.get(shopper_id)
+        if zones is None:
+            zones = self._open[shopper_id] = dict(self._base.by_shopper.get(shopper_id, {}))
+        self._changed[shopper_id, zone] = None
+        if state is None:
+            zones.pop(zone, None)
+        else:
+            zones[zone] = state
 
     def zones(self, shopper_id: str) -> Mapping[tuple[str, str], _State]:
         """All open presences of a shopper."""
-        merged = {**self._base.by_shopper.get(shopper_id, {}), **self._changes.get(shopper_id, {})}
-        return {zone: state for zone, state in merged.items() if state is not None}
+        zones = self._open.get(shopper_id)
+        return self._base.by_shopper.get(shopper_id, _NOWHERE) if zones is None else zones
 
     def inside(self, shopper_ids: Iterable[str]) -> dict[str, frozenset[str]]:
         """The stores whose premises each shopper is in."""
@@ -89,9 +94,10 @@ class Step:
 
     def leave_all(self, shopper_id: str, at_ms: int, *, accuracy_m: float, catalog: Catalog) -> None:
         """A fix outside every padded zone ends the shopper's presences that it is newer than."""
-        if shopper_id not in self._base.by_shopper and shopper_id not in self._changes:
+        zones = self.zones(shopper_id)
+        if not zones:
             return
-        for zone, state in self.zones(shopper_id).items():
+        for zone, state in list(zones.items()):
             rules = catalog.rules.get(zone)
             if isinstance(state, Presence) and rules is not None:
                 after = left_all(state, at_ms, accuracy_m=accuracy_m, rules=rules)[0]
@@ -139,12 +145,12 @@ class Step:
     def keep(self, records: Records) -> None:
         """Writes what changed."""
         put, drop = [], []
-        for shopper_id, zones in self._changes.items():
-            for (store_id, zone_id), state in zones.items():
-                if state is None:
-                    drop.append((shopper_id, store_id, zone_id))
-                else:
-                    put.append((shopper_id, store_id, zone_id, state.seen_at_ms, state.to_json()))
+        for shopper_id, (store_id, zone_id) in self._changed:
+            state = self.get(shopper_id, (store_id, zone_id))
+            if state is None:
+                drop.append((shopper_id, store_id, zone_id))
+            else:
+                put.append((shopper_id, store_id, zone_id, state.seen_at_ms, state.to_json()))
         if put:
             records.sightings.put_presence(put)
         if drop:
@@ -152,8 +158,7 @@ class Step:
 
     def publish(self) -> None:
         """Makes what changed seen, once it is committed."""
-        for shopper_id in self._changes:
-            zones = dict(self.zones(shopper_id))
+        for shopper_id, zones in self._open.items():
             if zones:
                 self._base.by_shopper[shopper_id] = zones
             else:

@@ -49,7 +49,11 @@ class Publish:
         self._reload = reload
 
     def publish_stores(self, stores: Sequence[Store]) -> int:
-        """Adds the stores, or replaces those of the same id, all or none; returns the catalog's new version."""
+        """Adds the stores, or replaces those of the same id, all or none; returns the catalog's new version.
+
+        Raises Invalid for a beacon that another store has already.
+        """
+        _refuse_taken_beacons(stores, self._stores())
         now = self._clock.now()
 
         def put(records: Records) -> int:
@@ -171,6 +175,30 @@ def _campaign(records: Records, campaign_id: str) -> CampaignRow:
 
 def _stopped(campaign_id: str) -> str:
     return f"the campaign {campaign_id!r} was stopped for good; apply it under another name to run it again"
+
+
+def _refuse_taken_beacons(stores: Sequence[Store], published: Iterable[Store]) -> None:
+    replaced = {store.id for store in stores}
+    taken = {
+        (beacon.uuid, beacon.major, beacon.minor): store.id
+        for store in published
+        if store.id not in replaced
+        for beacon in store.beacons
+    }
+    problems = [
+        Problem(
+            store.id,
+            "duplicate",
+            f"beacon {beacon.uuid} {beacon.major} {beacon.minor} is already at the store {taken[identity]}",
+        )
+        for store in stores
+        for beacon in store.beacons
+        if (identity := (beacon.uuid, beacon.major, beacon.minor)) in taken
+    ]
+    if problems:
+        raise Invalid(
+            "a beacon hangs in one store only; nothing was imported", code="stores", problems=problems
+        )
 
 
 def outline_of(store: Store) -> StoreOutline:

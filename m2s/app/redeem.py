@@ -1,17 +1,19 @@
 """Is this coupon good, and is this its only use? Redemption at a till, taking it back, and a coupon's state."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from campaigns.coupon import normalize
+from m2s.app.catalog import Catalog
 from m2s.app.ports import Database, Records
 from m2s.app.rows import AnswerRow, CouponRow, KeyRow, RedemptionRow
+from m2s.app.visits import refresh_visits
 from m2s.core.base.errors import Conflict, Forbidden, Invalid, NotFound, Problem
 from m2s.core.base.ids import Ids
-from m2s.core.base.instants import Clock, rfc3339
+from m2s.core.base.instants import Clock, rfc3339, to_ms
 
 _CREATED = 201
 _CONFLICT = 409
@@ -20,10 +22,11 @@ _CONFLICT = 409
 class Redeem:
     """Redeems coupons, each once."""
 
-    def __init__(self, database: Database, clock: Clock, *, ids: Ids) -> None:
+    def __init__(self, database: Database, clock: Clock, *, ids: Ids, catalog: Callable[[], Catalog]) -> None:
         self._database = database
         self._clock = clock
         self._ids = ids
+        self._catalog = catalog
 
     def redeem(
         self,
@@ -82,6 +85,7 @@ class Redeem:
             if row.voided_at is None:
                 records.coupons.void_redemption(row.id, at=now)
                 records.coupons.reopen(row.code, row.id)
+                self._judge_stay(records, row, now=now)
             voided_at = row.voided_at or now
             return {**_redemption_fields(row, coupon), "voided_at": rfc3339(voided_at)}
 
@@ -131,7 +135,13 @@ class Redeem:
         if not records.coupons.redeem(code, redemption_id=row.id, now=now):
             return AnswerRow(body_hash, _CONFLICT, json.dumps(_first_use(records, code, now=now)))
         records.coupons.add_redemption(row)
+        self._judge_stay(records, row, now=now)
         return AnswerRow(body_hash, _CREATED, json.dumps(_redemption_fields(row, coupon)))
+
+    def _judge_stay(self, records: Records, row: RedemptionRow, *, now: datetime) -> None:
+        """A redemption proves a stay, and taking it back withdraws the proof."""
+        touched = {(row.shopper_id, row.store_id): to_ms(row.at)}
+        refresh_visits(records, touched, catalog=self._catalog(), now=now)
 
 
 def coupon_fields(coupon: CouponRow, now: datetime) -> dict[str, Any]:

@@ -65,10 +65,7 @@ def refresh_visits(
 
 
 def close_visits(records: Records, *, catalog: Catalog, now: datetime) -> None:
-    """Closes the stays that can no longer go on: no evidence for longer than their store merges over.
-
-    They are folded a last time, because a redemption since then proves them.
-    """
+    """Closes the stays that can no longer go on: no evidence for longer than their store merges over."""
     shortest = min((store.visit.gap_merge_s for store in catalog.stores.values()), default=0)
     done = []
     for row in records.sightings.open_visits(now - timedelta(seconds=shortest)):
@@ -76,10 +73,6 @@ def close_visits(records: Records, *, catalog: Catalog, now: datetime) -> None:
         if store is None or not _may_go_on(row.end_at, store, now):
             done.append(replace(row, status="closed"))
     records.sightings.put_visits(done)
-    ended: dict[tuple[str, str], int] = {}
-    for row in done:
-        ended.setdefault((row.shopper_id, row.store_id), to_ms(row.end_at))
-    refresh_visits(records, ended, catalog=catalog, now=now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ import pytest
 from m2s.app.catalog import Catalog, build_catalog
 from m2s.app.publish import Publish
 from m2s.core.base.errors import Conflict, Invalid, NotFound
-from m2s.core.places.store import Store
+from m2s.core.places.geojson import read_features
+from m2s.core.places.store import Beacon, Store
 from tests.app.world import CAMPAIGN, CHURCH, PORT, World
 
 
@@ -34,7 +35,10 @@ def publish(world: World, shelf: Shelf) -> Publish:
         with world.database.read() as records:
             rows = records.catalog.campaigns()
             version = records.catalog.version()
-        shelf.catalog = build_catalog(version, shelf.catalog.stores.values(), rows)
+            features = [json.loads(text) for text in records.catalog.store_features()]
+        published = {store.id: store for store in read_features(("", feature) for feature in features)}
+        stores = {**shelf.catalog.stores, **published}
+        shelf.catalog = build_catalog(version, stores.values(), rows)
 
     return Publish(
         world.database,
@@ -57,6 +61,21 @@ def test_stores_are_added_and_replaced_by_id(publish: Publish, world: World, she
     assert publish.publish_stores([replace(stores[PORT], name="Harbour")]) == 2
     assert kept_names(world) == {PORT: "Harbour", CHURCH: "Bakery church"}
     assert (shelf.reloads, shelf.catalog.version) == (2, 2)
+
+
+def test_a_beacon_that_hangs_in_another_store_is_refused_and_nothing_is_published(
+    publish: Publish, world: World
+) -> None:
+    stores: dict[str, Store] = dict(world.catalog.stores)
+    beacon = Beacon("5f0c9a5e-6d3e-4d0b-9f0e-7a3c2b1d4e5f", 1, 1, measured_power_dbm=-59, place="till")
+    publish.publish_stores([stores[CHURCH], replace(stores[PORT], beacons=(beacon,))])
+    moved = replace(stores[CHURCH], name="Moved", beacons=(beacon,))
+    with pytest.raises(Invalid) as caught:
+        publish.publish_stores([moved])
+    assert caught.value.problems[0].pointer == CHURCH
+    assert kept_names(world)[CHURCH] == "Bakery church"
+    publish.publish_stores([stores[PORT], moved])
+    assert kept_names(world)[CHURCH] == "Moved"
 
 
 def test_a_campaign_gets_its_salt_once_and_keeps_it(publish: Publish, shelf: Shelf) -> None:

@@ -23,7 +23,7 @@ ROUNDS, TILLS = 200, 50
 
 @pytest.fixture
 def redeem(world: World) -> Redeem:
-    return Redeem(world.database, world.clock, ids=world.ids)
+    return Redeem(world.database, world.clock, ids=world.ids, catalog=lambda: world.catalog)
 
 
 @pytest.fixture
@@ -199,6 +199,23 @@ def test_void_gives_the_coupon_back_and_twice_is_the_same_as_once(
     again = use(redeem, world.till(), code)
     assert redeem.void(world.till(), first["redemption_id"]) == voided
     assert redeem.coupon(code)["redemption_id"] == again["redemption_id"]
+
+
+def test_a_redemption_proves_the_stay_it_falls_into_until_it_is_taken_back(
+    world: World, redeem: Redeem
+) -> None:
+    shopper_id = world.shopper("ann")
+    code = world.coupon_of(world.decided(shopper_id)).code
+    world.seen(shopper_id, PORT, world.clock.now())
+    till = world.till()
+
+    def kinds() -> list[tuple[Any, ...]]:
+        return world.rows("SELECT kind, confidence FROM visits")
+
+    redemption = use(redeem, till, code)
+    assert kinds() == [("visit", "high")]
+    redeem.void(till, redemption["redemption_id"])
+    assert kinds() == [("passer_by", "low")]
 
 
 def test_void_is_for_the_store_of_the_redemption_only(world: World, redeem: Redeem, code: str) -> None:

@@ -71,7 +71,11 @@ def test_every_shop_and_shopper_has_visits_of_its_own(town: Town) -> None:
     town.furnish()
     ann, bob = town.device("ann"), town.device("bob")
     town.post(
-        ann, fix("a0", age_s=400), fix("a1", at=ROCK, age_s=1200), fix("a2", at=ROCK, age_s=800), fix("a3")
+        ann,
+        fix("a0", age_s=400),
+        fix("a1", shop=ROCK, age_s=1200),
+        fix("a2", shop=ROCK, age_s=800),
+        fix("a3"),
     )
     town.post(bob, fix("a0", age_s=360), fix("a1"))
     assert [(row.shopper_id, row.store_id, row.dwell_s) for row in town.visits("shp_ann")] == [
@@ -187,8 +191,9 @@ def test_a_redemption_at_the_till_proves_a_short_stay(town: Town) -> None:
     town.post(device, fix("p1"))
     assert [row.kind for row in town.visits()] == ["passer_by"]
     ((code,),) = town.rows("SELECT code FROM coupons")
-    town.engine.redeem.redeem(
-        KeyRow("k", "till", HARBOUR, MORNING, None),
+    till = KeyRow("k", "till", HARBOUR, MORNING, None)
+    redeemed = town.engine.redeem.redeem(
+        till,
         code,
         store_id=HARBOUR,
         basket_id=None,
@@ -200,6 +205,8 @@ def test_a_redemption_at_the_till_proves_a_short_stay(town: Town) -> None:
     town.wait(minutes=11)
     (visit,) = town.visits()
     assert (visit.kind, visit.confidence, visit.status, visit.dwell_s) == ("visit", "high", "closed", 60)
+    town.engine.redeem.void(till, redeemed["redemption_id"])
+    assert [(row.kind, row.confidence) for row in town.visits()] == [("passer_by", "low")]
 
 
 def test_a_stay_while_the_shop_is_closed_is_no_visit(town: Town) -> None:

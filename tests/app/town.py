@@ -85,32 +85,32 @@ def campaign(name: str, *offers: str, holdout: str = "0%") -> str:
     return "\n".join(lines) + "\n"
 
 
-def fix(name: str, spot: str = "inside", *, at: str = HARBOUR, age_s: float = 0, **more: Any) -> Location:
+def fix(name: str, spot: str = "inside", *, shop: str = HARBOUR, age_s: float = 0, **more: Any) -> Location:
     """A position at a spot of a shop."""
     north_m, accuracy_m = SPOTS[spot]
-    latitude, longitude = POINTS[at]
-    told: dict[str, Any] = {"accuracy_m": accuracy_m, "age_ms": round(age_s * 1000), **more}
-    return Location(id=name, latitude=latitude + north_m / 111_130, longitude=longitude, **told)
+    latitude, longitude = POINTS[shop]
+    told = {"latitude": latitude + north_m / 111_130, "longitude": longitude, "accuracy_m": accuracy_m}
+    return Location(id=name, **_merged(told, age_s, more))
 
 
 def fence(
-    name: str, transition: str, *, at: str = HARBOUR, zone: str = "premises", age_s: float = 0, **more: Any
+    name: str, how: str, *, shop: str = HARBOUR, zone: str = "premises", age_s: float = 0, **more: Any
 ) -> Geofence:
     """A fence event."""
-    told: dict[str, Any] = {"age_ms": round(age_s * 1000), **more}
-    return Geofence(id=name, transition=Transition(transition), region_ids=[f"{at}/{zone}"], **told)
+    told = {"transition": Transition(how), "region_ids": [f"{shop}/{zone}"]}
+    return Geofence(id=name, **_merged(told, age_s, more))
 
 
-def heard(
-    name: str, *, at: str = HARBOUR, age_s: float = 0, n: int = 5, rssi_dbm: int = -62, **more: Any
-) -> BeaconSighting:
-    """A burst of a beacon at the till: one sample a second, the last one at its time."""
-    told: dict[str, Any] = {"age_ms": round(age_s * 1000), **more}
-    samples = [BeaconSample(round((age_s + n - 1 - i) * 1000), rssi_dbm) for i in range(n)]
-    major = list(POINTS).index(at)
-    return BeaconSighting(
-        id=name, uuid=UUID.upper(), major=major, minor=1, rssi_dbm=rssi_dbm, samples=samples, **told
-    )
+def heard(name: str, *, shop: str = HARBOUR, age_s: float = 0, n: int = 5, **more: Any) -> BeaconSighting:
+    """A burst of a beacon at the till, some 1.3 m away: one sample a second, the last one at its time."""
+    samples = [BeaconSample(round((age_s + n - 1 - i) * 1000), -62) for i in range(n)]
+    major = list(POINTS).index(shop)
+    told = {"uuid": UUID.upper(), "major": major, "minor": 1, "rssi_dbm": -62, "samples": samples}
+    return BeaconSighting(id=name, **_merged(told, age_s, more))
+
+
+def _merged(told: dict[str, Any], age_s: float, more: dict[str, Any]) -> dict[str, Any]:
+    return {"age_ms": round(age_s * 1000), **told, **more}
 
 
 @cache

@@ -65,15 +65,15 @@ histories = st.lists(
 def sighting(told: Told, name: str, age_s: float) -> Sighting:
     match told.shape:
         case "driving":
-            return fix(name, at=told.store_id, age_s=age_s, speed_mps=14.0)
+            return fix(name, shop=told.store_id, age_s=age_s, speed_mps=14.0)
         case "mocked":
-            return fix(name, at=told.store_id, age_s=age_s, mocked=True)
+            return fix(name, shop=told.store_id, age_s=age_s, mocked=True)
         case "enter" | "exit" | "dwell":
-            return fence(name, told.shape, at=told.store_id, age_s=age_s)
+            return fence(name, told.shape, shop=told.store_id, age_s=age_s)
         case "burst" | "pair":
-            return heard(name, at=told.store_id, age_s=age_s, n=5 if told.shape == "burst" else 2)
+            return heard(name, shop=told.store_id, age_s=age_s, n=5 if told.shape == "burst" else 2)
         case spot:
-            return fix(name, spot, at=told.store_id, age_s=age_s)
+            return fix(name, spot, shop=told.store_id, age_s=age_s)
 
 
 @pytest.fixture(scope="module")

@@ -5,14 +5,15 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from m2s.adapters.storage.statements import IDS, batches, columns, values
+from m2s.adapters.storage.direct import Query, one_of
+from m2s.adapters.storage.statements import batches, columns, values
 from m2s.adapters.storage.tables import coupons, redemptions
 from m2s.app.rows import CouponRow, RedemptionRow
 
-_REDEMPTION_TIMES = (
+_REDEMPTION_TIMES = Query(
     sa.select(redemptions.c.shopper_id, redemptions.c.store_id, redemptions.c.at)
     .where(
-        redemptions.c.shopper_id.in_(IDS),
+        one_of(redemptions.c.shopper_id),
         redemptions.c.at >= sa.bindparam("since"),
         redemptions.c.voided_at.is_(None),
     )
@@ -87,8 +88,6 @@ class SqlCoupons:
     ) -> dict[tuple[str, str], list[datetime]]:
         """When each shopper redeemed since, by (shopper_id, store_id), oldest first, voided ones left out."""
         found: dict[tuple[str, str], list[datetime]] = {}
-        for some in batches(shopper_ids):
-            rows = self._connection.execute(_REDEMPTION_TIMES, {"ids": some, "since": since})
-            for shopper_id, store_id, at in rows:
-                found.setdefault((shopper_id, store_id), []).append(at)
+        for shopper_id, store_id, at in _REDEMPTION_TIMES.of(self._connection, shopper_ids, since=since):
+            found.setdefault((shopper_id, store_id), []).append(at)
         return found

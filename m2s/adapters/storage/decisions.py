@@ -8,27 +8,36 @@ from typing import Any
 import sqlalchemy as sa
 
 from campaigns.facts import PastOffer
-from m2s.adapters.storage.statements import IDS, batches, columns, insert, values
+from m2s.adapters.storage.direct import Query, one_of, row_values, write
+from m2s.adapters.storage.statements import columns, insert, insert_text, mark
 from m2s.adapters.storage.tables import assignments, decisions, occurrences
 from m2s.app.rows import DecisionRow
+from m2s.core.base.instants import to_ms
 
-_KNOWN = sa.select(decisions.c.occasion_key).where(
-    decisions.c.campaign_id == sa.bindparam("campaign_id"),
-    decisions.c.offer_id == sa.bindparam("offer_id"),
-    decisions.c.occasion_key.in_(IDS),
+_KNOWN = Query(
+    sa.select(decisions.c.occasion_key).where(
+        decisions.c.campaign_id == sa.bindparam("campaign_id"),
+        decisions.c.offer_id == sa.bindparam("offer_id"),
+        one_of(decisions.c.occasion_key),
+    )
 )
-_PAST = (
+_PAST = Query(
     sa.select(decisions.c.shopper_id, decisions.c.decided_at, decisions.c.campaign_id, decisions.c.offer_id)
     .where(
-        decisions.c.shopper_id.in_(IDS),
+        one_of(decisions.c.shopper_id),
         decisions.c.decided_at >= sa.bindparam("since"),
-        decisions.c.outcome.in_(("send", "ghost")),
+        decisions.c.outcome != "suppressed",
     )
     .order_by(decisions.c.decided_at, decisions.c.id)
 )
-_ARMS = sa.select(assignments.c.shopper_id, assignments.c.experiment, assignments.c.arm).where(
-    assignments.c.shopper_id.in_(IDS)
+_ARMS = Query(
+    sa.select(assignments.c.shopper_id, assignments.c.experiment, assignments.c.arm).where(
+        one_of(assignments.c.shopper_id)
+    )
 )
+_NAMES = [column.name for column in columns(decisions, DecisionRow)]
+_TRACE = _NAMES.index("trace")
+_values = row_values(decisions, DecisionRow)
 
 
 class SqlDecisions:
@@ -40,8 +49,11 @@ class SqlDecisions:
     def add(self, rows: Sequence[DecisionRow]) -> None:
         """Appends decisions; an occasion that is decided already is an IntegrityError."""
         if rows:
-            kept = [values(row) | {"trace": _trace_text(row.trace)} for row in rows]
-            self._connection.execute(sa.insert(decisions), kept)
+            kept = [_values(row) for row in rows]
+            for values in kept:
+                values[_TRACE] = _trace_text(values[_TRACE])
+            text = insert_text(decisions, _NAMES, parameter=mark(self._connection.dialect.paramstyle))
+            write(self._connection, text, kept)
 
     def known_occasions(self, keys: Sequence[tuple[str, str, str]]) -> set[tuple[str, str, str]]:
         """Which (campaign_id, offer_id, occasion_key) are decided already."""
@@ -50,39 +62,29 @@ class SqlDecisions:
             by_offer.setdefault((campaign_id, offer_id), []).append(occasion_key)
         found: set[tuple[str, str, str]] = set()
         for (campaign_id, offer_id), occasion_keys in by_offer.items():
-            for some in batches(occasion_keys):
-                whose = {"campaign_id": campaign_id, "offer_id": offer_id, "ids": some}
-                found |= {(campaign_id, offer_id, key) for key in self._connection.scalars(_KNOWN, whose)}
+            known = _KNOWN.of(self._connection, occasion_keys, campaign_id=campaign_id, offer_id=offer_id)
+            found |= {(campaign_id, offer_id, key) for (key,) in known}
         return found
 
     def past(self, shopper_ids: Iterable[str], since: datetime) -> dict[str, list[PastOffer]]:
         """Sends and ghosts per shopper decided since, oldest first."""
         found: dict[str, list[PastOffer]] = {}
-        for some in batches(shopper_ids):
-            for shopper_id, *offer in self._connection.execute(_PAST, {"ids": some, "since": since}):
-                found.setdefault(shopper_id, []).append(PastOffer(*offer))
+        for shopper_id, *offer in _PAST.of(self._connection, shopper_ids, since=since):
+            found.setdefault(shopper_id, []).append(PastOffer(*offer))
         return found
 
     def arms(self, shopper_ids: Iterable[str]) -> dict[str, dict[str, str]]:
         """Recorded arms per shopper, by experiment."""
         found: dict[str, dict[str, str]] = {}
-        for some in batches(shopper_ids):
-            for shopper_id, experiment, arm in self._connection.execute(_ARMS, {"ids": some}):
-                found.setdefault(shopper_id, {})[experiment] = arm
+        for shopper_id, experiment, arm in _ARMS.of(self._connection, shopper_ids):
+            found.setdefault(shopper_id, {})[experiment] = arm
         return found
 
     def record_arms(self, rows: Sequence[tuple[str, str, str]], *, at: datetime) -> None:
         """Keeps (experiment, shopper_id, arm) where none is kept yet."""
-        if not rows:
-            return
-        kept = insert(self._connection, assignments).on_conflict_do_nothing()
-        self._connection.execute(
-            kept,
-            [
-                {"experiment": experiment, "shopper_id": shopper_id, "arm": arm, "at": at}
-                for experiment, shopper_id, arm in rows
-            ],
-        )
+        names = ["experiment", "shopper_id", "arm", "at"]
+        text = insert_text(assignments, names, parameter=mark(self._connection.dialect.paramstyle))
+        write(self._connection, f"{text} ON CONFLICT DO NOTHING", [(*row, to_ms(at)) for row in rows])
 
     def claim_occurrence(
         self, campaign_id: str, offer_id: str, *, store_id: str, key: str, due: datetime, at: datetime

@@ -7,7 +7,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from m2s.adapters.storage.statements import IDS, batches, columns, insert, values
+from m2s.adapters.storage.direct import Query, one_of
+from m2s.adapters.storage.statements import batches, columns, insert, values
 from m2s.adapters.storage.tables import consents, devices, shoppers
 from m2s.app.rows import ConsentRow, DeviceRow, ShopperRow
 from m2s.core.base.errors import NotFound
@@ -15,15 +16,15 @@ from m2s.core.base.errors import NotFound
 _CHANGEABLE = frozenset({"platform", "push_token", "language", "timezone", "os_permissions"})
 
 _WHEN = sa.case((consents.c.at > consents.c.received_at, consents.c.received_at), else_=consents.c.at)
-_CONSENTS = (
+_CONSENTS = Query(
     sa.select(consents.c.shopper_id, *columns(consents, ConsentRow))
-    .where(consents.c.shopper_id.in_(IDS))
+    .where(one_of(consents.c.shopper_id))
     .order_by(_WHEN, consents.c.seq)
 )
-_SHOPPERS = sa.select(*columns(shoppers, ShopperRow)).where(shoppers.c.id.in_(IDS))
-_DEVICES_OF = (
+_SHOPPERS = Query(sa.select(*columns(shoppers, ShopperRow)).where(one_of(shoppers.c.id)))
+_DEVICES_OF = Query(
     sa.select(*columns(devices, DeviceRow))
-    .where(devices.c.shopper_id.in_(IDS))
+    .where(one_of(devices.c.shopper_id))
     .order_by(devices.c.updated_at.desc(), devices.c.id)
 )
 
@@ -95,10 +96,9 @@ class SqlDevices:
         outlive its withdrawal.
         """
         newest: dict[str, dict[tuple[str, str | None], ConsentRow]] = {}
-        for some in batches(shopper_ids):
-            for shopper_id, *fields in self._connection.execute(_CONSENTS, {"ids": some}):
-                row = ConsentRow(*fields)
-                newest.setdefault(shopper_id, {})[row.purpose, row.channel] = row
+        for shopper_id, *fields in _CONSENTS.of(self._connection, shopper_ids):
+            row = ConsentRow(*fields)
+            newest.setdefault(shopper_id, {})[row.purpose, row.channel] = row
         return {
             shopper_id: sorted(rows.values(), key=lambda row: (row.purpose, row.channel or ""))
             for shopper_id, rows in newest.items()
@@ -106,18 +106,15 @@ class SqlDevices:
 
     def shoppers(self, shopper_ids: Iterable[str]) -> dict[str, ShopperRow]:
         """Shoppers by id; unknown ids are absent."""
-        found: dict[str, ShopperRow] = {}
-        for some in batches(shopper_ids):
-            rows = self._connection.execute(_SHOPPERS, {"ids": some})
-            found |= {row.id: ShopperRow(*row) for row in rows}
-        return found
+        rows = [ShopperRow(*row) for row in _SHOPPERS.of(self._connection, shopper_ids)]
+        return {row.id: row for row in rows}
 
     def devices_of(self, shopper_ids: Iterable[str]) -> dict[str, list[DeviceRow]]:
         """Devices by shopper, latest updated first."""
         found: dict[str, list[DeviceRow]] = {}
-        for some in batches(shopper_ids):
-            for row in self._connection.execute(_DEVICES_OF, {"ids": some}):
-                found.setdefault(row.shopper_id, []).append(_device_row(row))
+        for values in _DEVICES_OF.of(self._connection, shopper_ids):
+            row = _device_row(values)
+            found.setdefault(row.shopper_id, []).append(row)
         return found
 
     def _one(self, condition: sa.ColumnElement[bool]) -> DeviceRow | None:
@@ -126,6 +123,10 @@ class SqlDevices:
         return None if row is None else _device_row(row)
 
 
-def _device_row(row: Any) -> DeviceRow:
-    kept = dict(row._mapping)
-    return DeviceRow(**kept | {"os_permissions": json.loads(kept["os_permissions"] or "{}")})
+_PERMISSIONS = [column.name for column in columns(devices, DeviceRow)].index("os_permissions")
+
+
+def _device_row(row: Sequence[Any]) -> DeviceRow:
+    kept = list(row)
+    kept[_PERMISSIONS] = json.loads(kept[_PERMISSIONS] or "{}")
+    return DeviceRow(*kept)

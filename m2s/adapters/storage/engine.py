@@ -19,6 +19,7 @@ SAFE_SQLITE = (3, 51, 3)
 # Primary result codes of https://sqlite.org/rescode.html after which the same transaction may succeed later.
 _PASSING = {5: "locked", 6: "locked", 10: "disk I/O error", 13: "disk full", 14: "cannot be opened"}
 _READERS = 8
+_CACHE_KB = 32_768
 _log = logging.getLogger(__name__)
 
 
@@ -60,6 +61,7 @@ def write_engine(path: Path, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> sa.En
     engine = sa.create_engine(
         sa.URL.create("sqlite", database=str(path)),
         module=driver(),
+        hide_parameters=True,
         poolclass=NullPool,
         connect_args={"isolation_level": None, "check_same_thread": False, "timeout": busy_timeout_ms / 1000},
     )
@@ -70,6 +72,7 @@ def write_engine(path: Path, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> sa.En
         "synchronous=FULL",
         "foreign_keys=ON",
         "wal_autocheckpoint=1000",
+        f"cache_size=-{_CACHE_KB}",
     )
     _listen(engine, pragmas, begin="BEGIN IMMEDIATE")
     return engine
@@ -80,6 +83,7 @@ def read_engine(path: Path, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> sa.Eng
     engine = sa.create_engine(
         sa.URL.create("sqlite", database=str(path)),
         module=driver(),
+        hide_parameters=True,
         poolclass=QueuePool,
         pool_size=_READERS,
         max_overflow=_READERS,

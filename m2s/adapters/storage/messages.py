@@ -5,10 +5,14 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from m2s.adapters.storage.statements import columns, values
+from m2s.adapters.storage.direct import row_values, write
+from m2s.adapters.storage.statements import columns, insert_text, mark
 from m2s.adapters.storage.tables import WAITING, attempts, coupons, messages
 from m2s.app.rows import MessageRow
+from m2s.core.base.instants import to_ms
 
+_NAMES = [column.name for column in columns(messages, MessageRow)]
+_values = row_values(messages, MessageRow)
 _FINAL = ("accepted", "expired", "refused", "cancelled")
 
 
@@ -21,8 +25,9 @@ class SqlMessages:
     def add(self, rows: Sequence[MessageRow]) -> None:
         """Appends messages."""
         if rows:
-            kept = [values(row) | {"updated_at": row.created_at} for row in rows]
-            self._connection.execute(sa.insert(messages), kept)
+            here = mark(self._connection.dialect.paramstyle)
+            text = insert_text(messages, [*_NAMES, "updated_at"], parameter=here)
+            write(self._connection, text, [[*_values(row), to_ms(row.created_at)] for row in rows])
 
     def claim(self, *, now: datetime, leased_until_s: float, limit: int) -> list[MessageRow]:
         """Takes planned messages that are due, longest due first: they become `claimed` under a new fence number."""

@@ -8,8 +8,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from m2s.adapters.storage.direct import Query, one_of, read, row_values, write
 from m2s.adapters.storage.statements import (
-    IDS,
     batches,
     columns,
     delete_text,
@@ -66,11 +66,11 @@ def _texts(paramstyle: str) -> _Texts:
     )
 
 
-_LAST_VISITS = (
+_LAST_VISITS = Query(
     sa.select(
         visits.c.shopper_id, visits.c.store_id, sa.func.max(visits.c.end_at, type_=visits.c.end_at.type)
     )
-    .where(visits.c.shopper_id.in_(IDS), visits.c.kind == "visit", visits.c.end_at >= sa.bindparam("since"))
+    .where(one_of(visits.c.shopper_id), visits.c.kind == "visit", visits.c.end_at >= sa.bindparam("since"))
     .group_by(visits.c.shopper_id, visits.c.store_id)
 )
 
@@ -147,11 +147,8 @@ class SqlSightings:
     def last_visits(self, shopper_ids: Iterable[str], since: datetime) -> dict[str, dict[str, datetime]]:
         """Per shopper and store the end of the latest counted visit that ended since."""
         found: dict[str, dict[str, datetime]] = {}
-        for some in batches(shopper_ids):
-            for shopper_id, store_id, end_at in self._connection.execute(
-                _LAST_VISITS, {"ids": some, "since": since}
-            ):
-                found.setdefault(shopper_id, {})[store_id] = end_at
+        for shopper_id, store_id, end_at in _LAST_VISITS.of(self._connection, shopper_ids, since=since):
+            found.setdefault(shopper_id, {})[store_id] = end_at
         return found
 
     def shoppers_seen_at(self, store_ids: Iterable[str], since: datetime) -> list[str]:
@@ -166,18 +163,11 @@ class SqlSightings:
             seen.update(self._connection.scalars(query))
         return sorted(seen)
 
-    def _write(self, text: str, rows: Sequence[tuple[Any, ...]]) -> None:
-        if rows:
-            cursor = self._connection.connection.cursor()
-            cursor.executemany(text, rows)
-            cursor.close()
+    def _write(self, text: str, rows: Sequence[Sequence[Any]]) -> None:
+        write(self._connection, text, rows)
 
     def _read(self, text: str, parameters: tuple[Any, ...]) -> Sequence[Any]:
-        cursor = self._connection.connection.cursor()
-        cursor.execute(text, parameters)
-        found: Sequence[Any] = cursor.fetchall()
-        cursor.close()
-        return found
+        return read(self._connection, text, parameters)
 
 
 _SAMPLES = _EVIDENCE.index("samples")
@@ -217,13 +207,10 @@ def _evidence(row: Sequence[Any]) -> Evidence:
     return Evidence(*kept)
 
 
+_visit_values = row_values(visits, VisitRow)
 _START, _END, _STARTED = (_VISIT.index(name) for name in ("start_at", "end_at", "started"))
 
 
-def _visit_values(row: VisitRow) -> tuple[Any, ...]:
-    kept = [getattr(row, name) for name in _VISIT]
-    kept[_START], kept[_END] = to_ms(row.start_at), to_ms(row.end_at)
-    return tuple(kept)
 
 
 def _visit(row: Sequence[Any]) -> VisitRow:

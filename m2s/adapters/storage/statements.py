@@ -11,10 +11,6 @@ _BATCH = 5_000
 """Bound values per statement; SQLite takes 32 766."""
 
 
-IDS: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
-"""A list of keys in a statement that is built once: building one costs more than running it."""
-
-
 def insert(connection: sa.Connection, table: sa.Table) -> sqlite.Insert:
     """An insert that knows `on_conflict_do_nothing` and `on_conflict_do_update` in the connection's dialect."""
     if connection.dialect.name == "postgresql":

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 import shapely
@@ -17,12 +18,11 @@ VICINITY = "vicinity"
 
 SIGMAS_PER_ACCURACY = 1.5152
 """Phones report the radius that holds 68 % of a circular normal error: the radius over its sigma."""
-CERTAIN_SIGMAS = 5.0
-"""Farther than this many sigmas from the edge, the probability is 0 or 1 within 1e-5."""
 
-_NODES, _WEIGHTS = (tuple(float(v) for v in values) for values in np.polynomial.legendre.leggauss(32))
+_NODES, _WEIGHTS = (tuple(float(v) for v in values) for values in np.polynomial.legendre.leggauss(20))
 _ANGLES = (np.arange(64) + 0.5) * (2.0 * np.pi / 64)
 _DIRECTIONS = np.stack((np.cos(_ANGLES), np.sin(_ANGLES)))
+_ACROSS = np.stack((-_DIRECTIONS[1], _DIRECTIONS[0]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,8 @@ class Circle:
 
     latitude: float
     longitude: float
+    certain_sigmas: ClassVar[float] = 4.3
+    """Farther than this many sigmas d from the edge, the probability is 0 or 1 within exp(-d²/2) = 1e-4."""
     radius_m: float
     origin: Floats = field(init=False, repr=False, compare=False)
 
@@ -57,18 +59,19 @@ class Circle:
         """The non-central chi-square probability (2 degrees of freedom), integrated over parallel chords.
 
         With z along the line through the centre, P = ∫ φ((z − d)/σ)/σ · erf(√(R² − z²)/(σ√2)) dz over −R…R;
-        z = R·sin t takes the root's corner away, and only d ± 6σ is looked at, so that any size is stable.
+        z = R·sin t takes the root's corner away, and only d ± 5σ is looked at, so that any size is stable.
         """
         del latitude, longitude
         radius, centre = self.radius_m, distance_m + self.radius_m
-        low = math.asin(max(-1.0, (centre - 6.0 * sigma_m) / radius))
-        high = math.asin(min(1.0, (centre + 6.0 * sigma_m) / radius))
+        low = math.asin(max(-1.0, (centre - 5.0 * sigma_m) / radius))
+        high = math.asin(min(1.0, (centre + 5.0 * sigma_m) / radius))
         half, middle, total = (high - low) / 2.0, (high + low) / 2.0, 0.0
+        size, offset, width = radius / sigma_m, centre / sigma_m, radius / (sigma_m * math.sqrt(2.0))
         for node, weight in zip(_NODES, _WEIGHTS, strict=True):
             angle = middle + half * node
-            chord = radius * math.cos(angle)
-            z = (radius * math.sin(angle) - centre) / sigma_m
-            total += weight * math.exp(-0.5 * z * z) * math.erf(chord / (sigma_m * math.sqrt(2.0))) * chord
+            z, chord = size * math.sin(angle) - offset, math.cos(angle)
+            total += weight * math.exp(-0.5 * z * z) * math.erf(width * chord) * chord
+        total *= radius
         return min(1.0, max(0.0, total * half / (sigma_m * math.sqrt(2.0 * math.pi))))
 
 
@@ -80,6 +83,8 @@ class Polygon:
     `latitude`, `longitude` are the middle of its bounds; `outline` is its edge in metres of `frame` there.
     """
 
+    certain_sigmas: ClassVar[float] = 3.1
+    """Farther than this many sigmas d from the edge, the probability is 0 or 1 within exp(-d²/2) = 0.01."""
     geometry: Area | Areas
     latitude: float = field(init=False, compare=False)
     longitude: float = field(init=False, compare=False)
@@ -126,11 +131,9 @@ class Polygon:
         A ray that leaves the area at r has gained 1 − exp(−r²/2σ²); where it enters, that much is lost again.
         """
         del distance_m
-        east, north = self.frame.metres(latitude, longitude)
-        start = self.edges[:, 0] - (east, north)
+        start = self.edges[:, 0] - self.frame.metres(latitude, longitude)
         along = self.edges[:, 1] - self.edges[:, 0]
-        sides = start @ np.stack((-_DIRECTIONS[1], _DIRECTIONS[0]))
-        turns = along @ np.stack((-_DIRECTIONS[1], _DIRECTIONS[0]))
+        sides, turns = start @ _ACROSS, along @ _ACROSS
         crosses = (sides > 0.0) != (sides + turns > 0.0)
         edge, ray = np.nonzero(crosses)
         share = -sides[edge, ray] / turns[edge, ray]
@@ -182,6 +185,6 @@ class Zone:
         """
         edge_m = self.signed_distance_m(latitude, longitude) if distance_m is None else distance_m
         sigma_m = accuracy_m / SIGMAS_PER_ACCURACY
-        if self.shape.reach_m <= 0.0 or abs(edge_m) >= CERTAIN_SIGMAS * sigma_m:
+        if self.shape.reach_m <= 0.0 or abs(edge_m) >= self.shape.certain_sigmas * sigma_m:
             return 1.0 if edge_m <= 0.0 else 0.0
         return self.shape.probability(latitude, longitude, sigma_m=sigma_m, distance_m=edge_m)

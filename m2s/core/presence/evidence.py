@@ -23,7 +23,8 @@ class Transition(StrEnum):
     DWELL = "dwell"
 
 
-@dataclass(frozen=True, slots=True)
+# Made for every hit and every row read: frozen would take three times as long. Nobody changes one.
+@dataclass(slots=True)
 class Evidence:
     """One sighting's word on one padded zone.
 

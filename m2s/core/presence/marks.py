@@ -22,7 +22,7 @@ def context_ms(gap_ms: int) -> int:
     return FIX_FORGOTTEN_MS + gap_ms + REACH_MS
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Mark:
     """One judged piece of evidence, or one accepted beacon window (which lasts until `until_ms`)."""
 

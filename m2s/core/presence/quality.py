@@ -33,7 +33,7 @@ DENYING = frozenset({Verdict.OUTSIDE, Verdict.NEUTRAL, Verdict.MOVING})
 """What a position says against being inside; a beacon heard at the time outranks it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Fix:
     """The latest believable position of a device: what the speed of the next one is measured against."""
 
@@ -60,10 +60,9 @@ def event_time(
     return at_ms, True
 
 
-def time_problem(at_ms: int, received_at_ms: int) -> str | None:
-    """The rejection code of an event time: more than 5 minutes ahead of receipt or older than 72 h."""
-    ahead_ms = at_ms - received_at_ms
-    return "time_out_of_range" if ahead_ms > LATEST_AHEAD_MS or -ahead_ms > OLDEST_MS else None
+def believable(received_at_ms: int) -> tuple[int, int]:
+    """The oldest and the newest event time to be believed: 72 h before receipt and 5 minutes after it."""
+    return received_at_ms - OLDEST_MS, received_at_ms + LATEST_AHEAD_MS
 
 
 def judge(

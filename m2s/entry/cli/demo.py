@@ -65,10 +65,10 @@ class Results:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """The demo after one step; `screens` is what the console channels have printed so far."""
+    """The demo after one step: the show time gone by at speed 1, and what the console channels have printed."""
 
     now: datetime
-    done: float
+    shown_s: float
     total: StepReport
     screens: str
 
@@ -100,16 +100,17 @@ class Demo:
         )
         self.simulation.register()
 
-    def run(self, span: timedelta) -> Iterator[Moment]:
-        """Simulates a span step by step; the clock is set before the phones send."""
-        total, now = StepReport(), _FIRST_DAY
-        while now < _FIRST_DAY + span:
+    def run(self, show_s: float | None) -> Iterator[Moment]:
+        """Simulates step by step for a show time at speed 1, or without end; the clock is set before phones send."""
+        total, now, shown_s = StepReport(), _FIRST_DAY, 0.0
+        while show_s is None or shown_s < show_s:
             now += STEP
+            shown_s = (now - _FIRST_DAY) / timedelta(days=1) * DAY_SHOWN_S
             self._clock.set(now)
             total = total.plus(self.simulation.step(now))
-            self._sightings = total.sightings
             self.engine.jobs.run_due(now)
-            yield Moment(now, (now - _FIRST_DAY) / span, total, self._screens.getvalue())
+            self._sightings = total.sightings
+            yield Moment(now, shown_s, total, self._screens.getvalue())
 
     def results(self) -> Results:
         """The report beside the ground truth."""
@@ -178,11 +179,6 @@ def open_demo(*, seed: int, port: int) -> Iterator[Demo]:
                 demo.close()
         finally:
             server.stop()
-
-
-def simulated(show_s: float) -> timedelta:
-    """The simulated time that a show time at speed 1 stands for."""
-    return timedelta(days=show_s / DAY_SHOWN_S)
 
 
 def _city() -> dict[str, Any]:

@@ -26,8 +26,13 @@ _TOLD_PARTS = 10
 
 def demo(
     show_time: Annotated[
-        str, typer.Option("--for", metavar="TIME", help="Show time at speed 1: 60s are one simulated day.")
-    ] = "60s",
+        str | None,
+        typer.Option(
+            "--for",
+            metavar="TIME",
+            help="Show time at speed 1: 60s are one simulated day. Else until Ctrl-C, or a day with --headless.",
+        ),
+    ] = None,
     headless: Annotated[bool, typer.Option("--headless", help="Run as fast as it can, unattended.")] = False,
     seed: Annotated[int, typer.Option(help="The same seed gives the same figures.")] = 7,
     speed: Annotated[float, typer.Option(min=0.01, help="How many times as fast the day goes by.")] = 1.0,
@@ -46,18 +51,18 @@ def demo(
     import logging
 
     from m2s.bootstrap import configure_logs
-    from m2s.entry.cli.demo import open_demo, simulated
+    from m2s.entry.cli.demo import DAY_SHOWN_S, open_demo
 
-    show_s = _seconds(show_time)
+    show_s = _seconds(show_time) if show_time else DAY_SHOWN_S if headless else None
     configure_logs(sys.stderr, level=logging.WARNING)
     with open_demo(seed=seed, port=port) as running:
         try:
             typer.echo(f"m2s listens on {running.url}", err=as_json)
-            moments = running.run(simulated(show_s))
-            if headless:
-                _tell(moments)
+            moments = running.run(show_s)
+            if headless and show_s is not None:
+                _tell(moments, show_s)
             else:
-                _watch(_paced(moments, show_s / speed), running)
+                _watch(_paced(moments, speed), running)
         except KeyboardInterrupt:
             typer.echo("stopped; this is what came of it so far", err=True)
         results = running.results()
@@ -73,23 +78,23 @@ def _seconds(text: str) -> float:
         raise typer.BadParameter(f"{error}; write it like 60s or 10m", param_hint="--for") from None
 
 
-def _paced(moments: "Iterable[Moment]", wall_s: float) -> "Iterator[Moment]":
-    """The moments, none before its share of the wall time has gone by."""
+def _paced(moments: "Iterable[Moment]", speed: float) -> "Iterator[Moment]":
+    """The moments, none before its show time."""
     began_s = time.monotonic()
     for moment in moments:
-        time.sleep(max(0.0, began_s + moment.done * wall_s - time.monotonic()))
+        time.sleep(max(0.0, began_s + moment.shown_s / speed - time.monotonic()))
         yield moment
 
 
-def _tell(moments: "Iterable[Moment]") -> None:
+def _tell(moments: "Iterable[Moment]", show_s: float) -> None:
     """A progress bar on standard error, or, where that is no terminal, a line for every tenth."""
-    with _progress() as advance:
+    with _progress(show_s) as advance:
         for moment in moments:
             advance(moment)
 
 
 @contextmanager
-def _progress() -> "Iterator[Callable[[Moment], None]]":
+def _progress(show_s: float) -> "Iterator[Callable[[Moment], None]]":
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -97,9 +102,10 @@ def _progress() -> "Iterator[Callable[[Moment], None]]":
 
     def tell(moment: "Moment") -> None:
         nonlocal told
-        if moment.done * _TOLD_PARTS >= told + 1:
-            told = int(moment.done * _TOLD_PARTS)
-            typer.echo(f"{moment.done:4.0%}  {_clock(moment.now)}  {_sightings(moment)}", err=True)
+        done = moment.shown_s / show_s
+        if done * _TOLD_PARTS >= told + 1:
+            told = int(done * _TOLD_PARTS)
+            typer.echo(f"{done:4.0%}  {_clock(moment.now)}  {_sightings(moment)}", err=True)
 
     if not sys.stderr.isatty():
         yield tell
@@ -108,7 +114,7 @@ def _progress() -> "Iterator[Callable[[Moment], None]]":
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=1.0)
         yield lambda moment: bar.update(
-            task, completed=moment.done, description=f"{_clock(moment.now)}  {_sightings(moment)}"
+            task, completed=moment.shown_s / show_s, description=f"{_clock(moment.now)}  {_sightings(moment)}"
         )
 
 
@@ -140,7 +146,8 @@ def _screen(moment: "Moment", running: "Demo") -> "Group":
     table.add_column("shop")
     for name in figures:
         table.add_column(name.replace("_", " "), justify="right")
-    rows = running.engine.reports.report("stores", Span()).rows
+    midnight = moment.now.replace(hour=0, minute=0)
+    rows = running.engine.reports.report("stores", Span(since=midnight)).rows
     for row in sorted(rows, key=lambda row: -row["visits"])[:_SHOPS_SHOWN]:
         table.add_row(Text(str(row["name"])), *(str(row[name]) for name in figures))
     newest = moment.screens.rstrip("\n").rpartition("┌")[2]

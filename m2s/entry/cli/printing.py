@@ -1,14 +1,13 @@
-"""How are results printed? Tables for people, JSON for programs, CSV for spreadsheets."""
+"""How are results printed? Tables for people, JSON for programs."""
 
-import csv
 import io
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+from m2s.app.sheet import shown
+
 _WIDE = 10_000
 
 
@@ -48,25 +47,6 @@ def table_text(columns: Sequence[str], rows: Iterable[Sequence[object]], *, widt
     return "\n".join(line for line in lines if line) + "\n"
 
 
-def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
-    """Rows as CSV (RFC 4180). Text that a spreadsheet would take for a formula gets an apostrophe before it."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(columns)
-    for row in rows:
-        writer.writerow([_cell(row[column]) for column in columns])
-    return out.getvalue()
-
-
-def shown(value: object) -> str:
-    """A value as people read it: nothing for None, `name=count` for counts by name."""
-    if value is None:
-        return ""
-    if isinstance(value, Mapping):
-        return " ".join(f"{name}={count}" for name, count in value.items())
-    return str(value)
-
-
 def counted(number: int, name: str) -> str:
     """A number with its noun: `1 store`, `2 stores`."""
     return f"{number} {name}{'' if number == 1 else 's'}"
@@ -79,16 +59,6 @@ def waiting(what: str) -> Iterator[None]:
 
     with Console(stderr=True).status(what):
         yield
-
-
-def _cell(value: object) -> object:
-    if isinstance(value, int | float):
-        return value
-    lines = (
-        f"'{line}" if line.strip(" \u00a0").startswith(_FORMULA_STARTS) else line
-        for line in shown(value).split("\n")
-    )
-    return "\n".join(lines)
 
 
 def _printable(text: str) -> str:

@@ -85,7 +85,8 @@ def _span(
 
 
 def _text(made: "Report", form: _Format) -> str:
-    from m2s.entry.cli.printing import csv_text, json_text, table_text
+    from m2s.app.sheet import csv_text
+    from m2s.entry.cli.printing import json_text, table_text
 
     if form == "json":
         return json_text(

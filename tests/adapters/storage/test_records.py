@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from campaigns.facts import PastOffer
 from m2s.adapters.storage.database import SqlDatabase
+from m2s.adapters.storage.engine import driver
 from m2s.app.ports import Records
 from m2s.app.rows import AnswerRow, CampaignRow, ConsentRow, DecisionRow, KeyRow, ShopperRow
 from m2s.core.base.errors import NotFound
@@ -177,7 +178,7 @@ def test_a_decision_comes_back_with_its_trace(database: SqlDatabase) -> None:
 
 def test_an_occasion_is_decided_once(database: SqlDatabase) -> None:
     database.write(lambda records: records.decisions.add([DECISION]))
-    with pytest.raises(sa.exc.IntegrityError):
+    with pytest.raises(driver().IntegrityError):
         database.write(lambda records: records.decisions.add([replace(DECISION, id="dec_2")]))
     known = ("november", "croissant", DECISION.occasion_key)
     with database.read() as records:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from m2s.core.presence.evidence import Evidence, Kind, Transition
-from m2s.core.presence.quality import Fix, Verdict, event_time, heard, judge, time_problem
+from m2s.core.presence.quality import Fix, Verdict, believable, event_time, heard, judge
 
 NOW = 1_800_000_000_000
 FIX = Evidence(
@@ -49,16 +49,17 @@ def test_no_time_at_all_is_an_error() -> None:
 @pytest.mark.parametrize(
     ("offset_ms", "expected"),
     [
-        (300_000, None),
-        (300_001, "time_out_of_range"),
-        (-72 * 3_600_000, None),
-        (-72 * 3_600_000 - 1, "time_out_of_range"),
+        (300_000, True),
+        (300_001, False),
+        (-72 * 3_600_000, True),
+        (-72 * 3_600_000 - 1, False),
     ],
 )
 def test_times_are_accepted_from_72_hours_ago_to_5_minutes_ahead(
-    offset_ms: int, expected: str | None
+    offset_ms: int, expected: bool
 ) -> None:
-    assert time_problem(NOW + offset_ms, NOW) == expected
+    oldest_ms, newest_ms = believable(NOW)
+    assert (oldest_ms <= NOW + offset_ms <= newest_ms) is expected
 
 
 @pytest.mark.parametrize(
@@ -106,6 +107,13 @@ def test_crossing_the_boundary_faster_than_walking_is_not_being_inside(
     previous: Fix, expected: Verdict
 ) -> None:
     assert verdict(FIX, previous) is expected
+
+
+def test_a_fix_of_more_than_ten_minutes_ago_says_nothing_of_speed() -> None:
+    inside = replace(FIX, boundary_distance_m=-2_000.0)
+    for age_ms, expected in ((600_000, Verdict.MOVING), (600_001, Verdict.INSIDE)):
+        before = Fix("dev", NOW - age_ms, boundary_distance_m=30.0, claims_inside=False)
+        assert verdict(inside, before) is expected
 
 
 def test_samples_are_one_second_apart_and_end_at_the_event_time() -> None:

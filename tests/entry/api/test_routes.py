@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from m2s.app.access import Role
-from m2s.entry.api.v1.reports import _cell
 from tests.entry.api.wiring import CAMPAIGN, STORES, Service
 
 YAML = {"content-type": "application/yaml"}
@@ -260,21 +259,6 @@ def test_a_report_of_another_time_store_or_name_is_empty_or_refused(service: Ser
     assert rows("store_id=church") == []
     assert service.call("GET", "/v1/reports/rumours", "manager").status_code == 422
     assert service.call("GET", "/v1/reports/visits?from=soon", "manager").status_code == 422
-
-
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [
-        ("=1+1", "'=1+1"),
-        (" \u00a0@x", "' \u00a0@x"),
-        ("a\n-b", "a\n'-b"),
-        (-5, -5),
-        ("plain", "plain"),
-        ({"a": 1}, '{"a": 1}'),
-    ],
-)
-def test_no_cell_becomes_a_formula(value: Any, shown: Any) -> None:
-    assert _cell(value) == shown
 
 
 def test_the_service_says_that_it_lives_and_is_ready(shared: Service) -> None:

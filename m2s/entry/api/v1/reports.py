@@ -1,16 +1,13 @@
 """Routes of figures: the reports as JSON or CSV."""
 
-import csv
-import io
-import json
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
 from m2s.app.access import Role
-from m2s.app.measure import Report, Span
+from m2s.app.measure import Span
+from m2s.app.sheet import csv_text
 from m2s.entry.api.door import Door, Here, allowed
 from m2s.entry.api.fields import Id, InstantOrDay
 
@@ -18,8 +15,6 @@ router = APIRouter(route_class=Door, tags=["reports"])
 
 Cell = str | int | float | bool | None | dict[str, int]
 """A figure, or figures by reason."""
-
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 class Table(BaseModel):
@@ -53,7 +48,7 @@ def get_report(
         span = Span(since=since, until=until, store_id=store_id, campaign_id=campaign_id)
     report = engine.reports.report(name, span)
     if format == "csv":
-        return Response(_csv(report), media_type="text/csv; charset=utf-8")
+        return Response(csv_text(report.columns, report.rows), media_type="text/csv; charset=utf-8")
     return Table(
         name=report.name,
         columns=list(report.columns),
@@ -61,25 +56,3 @@ def get_report(
         as_of=report.as_of,
         rule_version=report.rule_version,
     )
-
-
-def _csv(report: Report) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(report.columns)
-    for row in report.rows:
-        writer.writerow([_cell(row[column]) for column in report.columns])
-    return out.getvalue()
-
-
-def _cell(value: Any) -> Any:
-    """Text that a spreadsheet would take for a formula gets an apostrophe before it."""
-    if isinstance(value, Mapping):
-        return json.dumps(value, sort_keys=True)
-    if not isinstance(value, str):
-        return value
-    lines = (
-        f"'{line}" if line.lstrip(" \u00a0").startswith(_FORMULA_STARTS) else line
-        for line in value.split("\n")
-    )
-    return "\n".join(lines)

@@ -1,1 +1,0 @@
-"""Consent, retention and pseudonyms."""
