@@ -6,6 +6,7 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
+from benchmarks.http_load import singles
 from benchmarks.in_process import whole_job
 from benchmarks.measured import Row
 
@@ -15,7 +16,7 @@ SEED = 20261102
 def main() -> int:
     """Runs every row; 0 when all goals are met."""
     with tempfile.TemporaryDirectory(prefix="m2s-bench-") as folder:
-        rows = [whole_job(Path(folder), seed=SEED)]
+        rows = [whole_job(Path(folder), seed=SEED), singles(Path(folder), seed=SEED)]
     if "--json" in sys.argv[1:]:
         print(json.dumps([asdict(row) | {"met": row.met} for row in rows]))
     else:
@@ -28,7 +29,8 @@ def _line(row: Row) -> str:
     low, high = row.spread
     return (
         f"{row.name}: {row.ratio:.2f} of {row.floor:,.0f} (rounds {low:.2f} to {high:.2f}, goal {row.goal:.2f}"
-        f" {'met' if row.met else 'MISSED'}); {row.value:,.0f} {row.unit}, {row.wall:,.0f} a second of wall time"
+        f" {'met' if row.met else 'MISSED'}); {row.value:,.0f} {row.unit}, {row.wall:,.0f} a second of wall time,"
+        f" {row.cpu_us[0]:.1f} µs of CPU each against {row.cpu_us[1]:.1f}"
     )
 
 

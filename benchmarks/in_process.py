@@ -97,7 +97,7 @@ def _row(device_id: str, item: Sighting, received_at_ms: int) -> tuple[object, .
     if isinstance(item, Location):
         return (*head, item.latitude, item.longitude, item.accuracy_m, item.speed_mps, 0, None)
     if isinstance(item, Geofence):
-        detail = {"transition": item.transition, "region_ids": item.region_ids}
+        detail: dict[str, object] = {"transition": item.transition, "region_ids": item.region_ids}
     else:
         assert isinstance(item, BeaconSighting)
         samples = [[sample.age_ms, sample.rssi_dbm] for sample in item.samples]

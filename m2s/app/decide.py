@@ -1,7 +1,6 @@
 """What does a decision leave behind? Its row and arms for ever; for a send also the coupon and the message."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import datetime
 
 from campaigns.coupon import make_code
@@ -68,7 +67,10 @@ def _decision_row(decision: Decision, decision_id: str) -> DecisionRow:
         outcome=decision.outcome.value,
         reason=decision.reason,
         channel=decision.channel.value if decision.channel else None,
-        trace=[asdict(check) for check in decision.trace],
+        trace=[
+            {"name": check.name, "passed": check.passed, "value": check.value, "limit": check.limit}
+            for check in decision.trace
+        ],
         at=candidate.occasion.at,
         decided_at=decision.decided_at,
         valid_until=decision.valid_until,

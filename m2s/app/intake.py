@@ -1,6 +1,6 @@
 """What follows from a group of sightings? One transaction: de-duplicate, match, visits, presence, decide, outbox."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -25,6 +25,7 @@ from m2s.core.presence.quality import OLDEST_MS
 
 _log = structlog.get_logger()
 _DEDUPE_MARGIN_MS = 3_600_000
+_NEVER_MS = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +150,7 @@ class Intake:
                     "at": rfc3339(told.visit.start_at),
                 }
             )
-        fired = _moved(step, matched, shopper_ids=number_of.keys(), catalog=catalog)
+        fired = _moved(step, matched, catalog)
         decisions = self._decide(records, fired, step=step, catalog=catalog, now=now)
         for decision in decisions:
             candidate = decision.candidate
@@ -193,20 +194,29 @@ class Intake:
         return decisions
 
 
-def _moved(step: Step, matched: Matched, *, shopper_ids: Collection[str], catalog: Catalog) -> list[Fired]:
+def _moved(step: Step, matched: Matched, catalog: Catalog) -> list[Fired]:
     """What fires as shoppers with evidence come and go, in order of time."""
-    moves: list[tuple[int, Evidence | tuple[str, float]]] = [
-        (at_ms, (shopper_id, accuracy_m))
-        for shopper_id, at_ms, accuracy_m in matched.outside
-        if shopper_id in shopper_ids
+    # Before a shopper is anywhere there is nothing to leave, and most fixes leave nothing.
+    since_ms: dict[str, int] = {}
+    for _, evidence in matched.evidence:
+        shopper_id, at_ms = evidence.shopper_id, evidence.at_ms
+        since_ms[shopper_id] = 0 if step.zones(shopper_id) else min(since_ms.get(shopper_id, at_ms), at_ms)
+    moves: list[tuple[int, int, Evidence | None]] = [
+        (at_ms, number, None)
+        for number, (shopper_id, at_ms, _) in enumerate(matched.outside)
+        if at_ms >= since_ms.get(shopper_id, _NEVER_MS)
     ]
-    moves += [(evidence.at_ms, evidence) for _, evidence in matched.evidence]
+    moves += [
+        (evidence.at_ms, number, evidence)
+        for number, (_, evidence) in enumerate(matched.evidence, len(matched.outside))
+    ]
     fired: list[Fired] = []
-    for at_ms, move in sorted(moves, key=lambda move: move[0]):
-        if isinstance(move, Evidence):
+    for at_ms, number, move in sorted(moves):
+        if move is not None:
             fired += step.advance(move, catalog)
         else:
-            step.leave_all(move[0], at_ms, accuracy_m=move[1], catalog=catalog)
+            shopper_id, _, accuracy_m = matched.outside[number]
+            step.leave_all(shopper_id, at_ms, accuracy_m=accuracy_m, catalog=catalog)
     return fired
 
 

@@ -12,7 +12,7 @@ from m2s.app.dedupe import SeenIds
 from m2s.app.sighting import Answer, Batch, BeaconSighting, Geofence, Location, Rejected, Sighting
 from m2s.core.base.instants import to_ms
 from m2s.core.presence.evidence import PREMISES, Evidence, Kind, Transition
-from m2s.core.presence.quality import believable, event_time
+from m2s.core.presence.quality import OLDEST_SAMPLE_MS, believable, event_time
 
 CLOCK_TRUSTED = 1
 MOCKED = 2
@@ -176,9 +176,7 @@ def _position(
     return evidence
 
 
-def _reported(
-    shopper_id: str, row: Row, sighting: Sighting, *, catalog: Catalog
-) -> list[Evidence] | None:
+def _reported(shopper_id: str, row: Row, sighting: Sighting, *, catalog: Catalog) -> list[Evidence] | None:
     """Evidence of a fence event or a beacon; None where the catalog knows none of what it names."""
     if isinstance(sighting, Geofence):
         return _fence(shopper_id, row, sighting, catalog=catalog)
@@ -217,7 +215,6 @@ def _beacon(
     if known is None:
         return None
     store, beacon = known
-    oldest_first = sorted(sighting.samples, key=lambda sample: -sample.age_ms)
     return [
         Evidence(
             shopper_id=shopper_id,
@@ -231,10 +228,16 @@ def _beacon(
             beacon=f"{beacon.major}/{beacon.minor}",
             place=beacon.place,
             measured_power_dbm=beacon.measured_power_dbm,
-            samples=tuple(sample.rssi_dbm for sample in oldest_first) or (sighting.rssi_dbm,),
+            samples=_samples(sighting, sent_before_ms=row[4] - row[3]) or ((0, sighting.rssi_dbm),),
             mocked=sighting.mocked,
         )
     ]
+
+
+def _samples(sighting: BeaconSighting, *, sent_before_ms: int) -> tuple[tuple[int, int], ...]:
+    """How long before the event each reading was taken, and what it was; oldest first."""
+    taken = ((max(0, sample.age_ms - sent_before_ms), sample.rssi_dbm) for sample in sighting.samples)
+    return tuple(sorted((one for one in taken if one[0] <= OLDEST_SAMPLE_MS), reverse=True))
 
 
 def _row(sighting: Sighting, device_id: str, *, at_ms: int, received_ms: int, flags: int) -> Row:

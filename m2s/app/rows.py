@@ -63,7 +63,8 @@ class CampaignRow:
     applied_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+# Made for every visit that is looked at again: frozen would take three times as long. Nobody changes one.
+@dataclass(slots=True)
 class VisitRow:
     """One stay at a store as the rule `rule_version` sees it; `kind` says whether it counts (`visit`)."""
 

@@ -87,14 +87,23 @@ def test_a_beacon_is_known_by_its_three_numbers_whatever_the_case(catalog: Catal
     found = match(catalog, heard("s", shop=ROCK, n=3), heard("t", major=7), heard("u", minor=0))
     ((_, one),) = found.evidence
     assert (one.store_id, one.zone_id, one.place, one.beacon) == (ROCK, "premises", "till", "1/1")
-    assert (one.measured_power_dbm, one.samples, one.kind) == (-59, (-62, -62, -62), Kind.BEACON)
+    assert (one.measured_power_dbm, one.samples, one.kind) == (
+        -59,
+        ((2000, -62), (1000, -62), (0, -62)),
+        Kind.BEACON,
+    )
     assert (found.tallies[0].accepted, found.tallies[0].away) == (1, 2)
 
 
 def test_samples_are_told_oldest_first_and_one_reading_is_a_sample(catalog: Catalog) -> None:
-    samples = [BeaconSample(0, -70), BeaconSample(2_000, -50), BeaconSample(1_000, -60)]
+    samples = [
+        BeaconSample(0, -70),
+        BeaconSample(2_000, -50),
+        BeaconSample(1_000, -60),
+        BeaconSample(99_001, -1),
+    ]
     found = match(catalog, heard("s", samples=samples), heard("t", samples=[], rssi_dbm=-77))
-    assert [one.samples for _, one in found.evidence] == [(-50, -60, -70), (-77,)]
+    assert [one.samples for _, one in found.evidence] == [((2_000, -50), (1_000, -60), (0, -70)), ((0, -77),)]
 
 
 def test_flags_say_mocked_foreground_and_whose_clock(catalog: Catalog) -> None:

@@ -18,7 +18,7 @@ from m2s.adapters.storage.engine import (
 from m2s.adapters.storage.lock import FileLock
 from m2s.adapters.storage.migrate import check_revision
 from m2s.adapters.storage.records import SqlRecords
-from m2s.adapters.storage.writer import Writer
+from m2s.adapters.storage.writer import MAX_GROUP_WEIGHT, Writer
 from m2s.app.groups import GroupHandler
 from m2s.app.ports import Records
 from m2s.core.base.errors import Conflict
@@ -36,8 +36,11 @@ class SqlDatabase:
         serves_at: str | None = None,
         read_only: bool = False,
         busy_timeout_ms: int = BUSY_TIMEOUT_MS,
+        group_weight: int = MAX_GROUP_WEIGHT,
     ) -> None:
         """Opens the database; `serves_at` is the address that others are told while this process owns the file.
+
+        `group_weight` is the most that is committed together.
 
         Raises Invalid for a URL that is none or a disk that cannot sync, Conflict when another process owns the file
         or its tables are not this version's.
@@ -58,7 +61,7 @@ class SqlDatabase:
                 engine = write_engine(path, busy_timeout_ms=busy_timeout_ms)
                 with engine.connect() as connection:
                     check_durable(connection)
-                self._writer = Writer(engine.connect)
+                self._writer = Writer(engine.connect, group_weight=group_weight)
         except BaseException:
             self.close()
             raise

@@ -112,8 +112,8 @@ class SqlDevices:
     def devices_of(self, shopper_ids: Iterable[str]) -> dict[str, list[DeviceRow]]:
         """Devices by shopper, latest updated first."""
         found: dict[str, list[DeviceRow]] = {}
-        for values in _DEVICES_OF.of(self._connection, shopper_ids):
-            row = _device_row(values)
+        for found_row in _DEVICES_OF.of(self._connection, shopper_ids):
+            row = _device_row(found_row)
             found.setdefault(row.shopper_id, []).append(row)
         return found
 

@@ -193,7 +193,7 @@ def _evidence_values(row: Evidence) -> tuple[Any, ...]:
         row.beacon,
         row.place,
         row.measured_power_dbm,
-        ",".join(map(str, row.samples)) or None,
+        " ".join(f"{before_ms}:{rssi_dbm}" for before_ms, rssi_dbm in row.samples) or None,
         row.mocked,
     )
 
@@ -202,15 +202,18 @@ def _evidence(row: Sequence[Any]) -> Evidence:
     kept = list(row)
     kept[_KIND] = Kind(kept[_KIND])
     kept[_TRANSITION] = None if kept[_TRANSITION] is None else Transition(kept[_TRANSITION])
-    kept[_SAMPLES] = tuple(map(int, kept[_SAMPLES].split(","))) if kept[_SAMPLES] else ()
+    kept[_SAMPLES] = _read_samples(kept[_SAMPLES] or "")
     kept[_MOCKED] = bool(kept[_MOCKED])
     return Evidence(*kept)
 
 
+def _read_samples(text: str) -> tuple[tuple[int, int], ...]:
+    pairs = (sample.split(":") for sample in text.split())
+    return tuple((int(before_ms), int(rssi_dbm)) for before_ms, rssi_dbm in pairs)
+
+
 _visit_values = row_values(visits, VisitRow)
 _START, _END, _STARTED = (_VISIT.index(name) for name in ("start_at", "end_at", "started"))
-
-
 
 
 def _visit(row: Sequence[Any]) -> VisitRow:

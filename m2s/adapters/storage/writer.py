@@ -46,7 +46,9 @@ class _Outcome:
 class Writer:
     """Runs work and groups of items in the order of their submission, each in one synced transaction."""
 
-    def __init__(self, connect: Callable[[], sa.Connection]) -> None:
+    def __init__(self, connect: Callable[[], sa.Connection], *, group_weight: int = MAX_GROUP_WEIGHT) -> None:
+        """`group_weight` bounds what is committed together; a heavier item is committed alone."""
+        self._group_weight = group_weight
         self._connection = connect()
         self._records = SqlRecords(self._connection)
         self._group: GroupHandler[Any, Any] | None = None
@@ -120,10 +122,10 @@ class Writer:
                     return []
                 self._arrived.wait()
             taken = [self._waiting.popleft()]
-            weight = getattr(taken[0], "weight", MAX_GROUP_WEIGHT)
+            weight = getattr(taken[0], "weight", self._group_weight)
             while self._waiting and isinstance(following := self._waiting[0], _Item):
                 weight += following.weight
-                if weight > MAX_GROUP_WEIGHT:
+                if weight > self._group_weight:
                     break
                 taken.append(self._waiting.popleft())
             return taken

@@ -29,8 +29,9 @@ class Evidence:
     """One sighting's word on one padded zone.
 
     `inside_probability` is 0 to 1 for a position; 1 for a fence enter or dwell, 0 for an exit; 1 for a beacon.
-    `boundary_distance_m` is signed, negative inside (positions only). `samples` are the RSSI samples a beacon
-    sighting carries (valid ones, in dBm), `place` its place label, `measured_power_dbm` its power at 1 m.
+    `boundary_distance_m` is signed, negative inside (positions only). `samples` are the readings that a
+    beacon sighting carries, each as (milliseconds before `at_ms`, RSSI in dBm); `place` is the beacon's place label,
+    `measured_power_dbm` its power at 1 m.
     """
 
     shopper_id: str
@@ -48,5 +49,5 @@ class Evidence:
     beacon: str | None = None
     place: str | None = None
     measured_power_dbm: int | None = None
-    samples: tuple[int, ...] = ()
+    samples: tuple[tuple[int, int], ...] = ()
     mocked: bool = False

@@ -60,7 +60,7 @@ def marks_of(
             leave_margin_m=leave_margin_m,
         )
         # Positions are poor indoors: where beacons are heard, a fix may confirm but not deny.
-        shielded = any(since <= one.at_ms <= until for since, until in shields)
+        shielded = bool(shields) and any(since <= one.at_ms <= until for since, until in shields)
         fix = fix_of(one, verdict)
         if fix is not None and (fix.claims_inside or not shielded):
             previous[one.device_id] = fix
@@ -83,10 +83,12 @@ def marks_of(
 
 def _windows(evidence: Sequence[Evidence]) -> list[Mark]:
     """Accepted windows over all beacons of the store, each named after the sighting of its first sample."""
+    beacons = [one for one in evidence if one.kind is Kind.BEACON and not one.mocked]
+    if not beacons:
+        return []
     samples = sorted(
         (at_ms, one.device_id, one.sighting_id, rssi_dbm)
-        for one in evidence
-        if one.kind is Kind.BEACON and not one.mocked
+        for one in beacons
         for at_ms, rssi_dbm in heard(one)
         if valid_rssi(rssi_dbm)
     )

@@ -7,12 +7,13 @@ from m2s.core.presence.evidence import Evidence, Kind, Transition
 
 LATEST_AHEAD_MS = 5 * 60_000
 OLDEST_MS = 72 * 3_600_000
+OLDEST_SAMPLE_MS = 99_000
+"""A reading farther before its sighting is not looked at: it is the phone's to send it as a sighting of its own."""
 INSIDE_P = 0.8
 MAYBE_P = 0.5
 WALKING_MPS = 2.5
 # An older position says nothing of how fast somebody moves now.
 FIX_FORGOTTEN_MS = 10 * 60_000
-SAMPLE_SPACING_MS = 1_000
 
 
 class Verdict(Enum):
@@ -123,9 +124,5 @@ def fix_of(evidence: Evidence, verdict: Verdict) -> Fix | None:
 
 
 def heard(evidence: Evidence) -> list[tuple[int, int]]:
-    """The (at_ms, rssi_dbm) samples of a beacon sighting: one a second, the last one at its event time."""
-    newest = len(evidence.samples) - 1
-    return [
-        (evidence.at_ms - (newest - i) * SAMPLE_SPACING_MS, rssi_dbm)
-        for i, rssi_dbm in enumerate(evidence.samples)
-    ]
+    """The (at_ms, rssi_dbm) samples of a beacon sighting."""
+    return [(evidence.at_ms - before_ms, rssi_dbm) for before_ms, rssi_dbm in evidence.samples]

@@ -144,5 +144,5 @@ SIGNAL = Evidence(
     beacon="f7826da6/1/2",
     place="shoes",
     measured_power_dbm=-59,
-    samples=(-60, -71, -65),
+    samples=((2000, -60), (900, -71), (0, -65)),
 )

@@ -30,7 +30,7 @@ EVIDENCE = st.builds(
     st.none() | TEXT,
     st.none() | TEXT,
     st.none() | st.integers(-120, 0),
-    st.lists(st.integers(-120, 0), max_size=4).map(tuple),
+    st.lists(st.tuples(st.integers(0, 99_000), st.integers(-120, 0)), max_size=4).map(tuple),
     st.booleans(),
 )
 INSTANT = st.integers(0, 2**42).map(from_ms)

@@ -138,6 +138,15 @@ def test_a_group_is_no_heavier_than_the_limit_unless_one_item_is(database: SqlDa
     ]
 
 
+def test_the_limit_of_a_group_can_be_set(url: str) -> None:
+    with SqlDatabase(url, group_weight=1) as database:
+        words = Words()
+        database.handle_groups(words)
+        for future in submit_together(database, ["a", "b", "c"]):
+            future.result(WAIT_S)
+    assert words.groups == [["a"], ["b"], ["c"]]
+
+
 def test_work_and_items_keep_the_order_of_their_submission(database: SqlDatabase, words: Words) -> None:
     gate = Gate(database)
     last: Future[Any] = database.submit_grouped("ab")

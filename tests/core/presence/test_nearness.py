@@ -25,7 +25,7 @@ def heard(second: int, rssi_dbm: int = NEAR_DBM, **changes: object) -> Evidence:
         inside_probability=1.0,
         place="shoes",
         measured_power_dbm=-59,
-        samples=(rssi_dbm,) * 5,
+        samples=tuple((1000 * before, rssi_dbm) for before in reversed(range(5))),
     )
     return replace(base, **changes)  # type: ignore[arg-type]
 
@@ -51,11 +51,11 @@ def test_without_a_duration_the_first_window_is_enough() -> None:
 
 
 def test_too_few_samples_are_not_heard() -> None:
-    assert reached(run(heard(9, samples=(NEAR_DBM, NEAR_DBM))), 0) == [False]
+    assert reached(run(heard(9, samples=((1000, NEAR_DBM), (0, NEAR_DBM)))), 0) == [False]
 
 
 def test_sightings_of_one_sample_add_up_to_a_window() -> None:
-    assert reached(run(*(heard(s, samples=(NEAR_DBM,)) for s in (1, 2, 3))), 0) == [False, False, True]
+    assert reached(run(*(heard(s, samples=((0, NEAR_DBM),)) for s in (1, 2, 3))), 0) == [False, False, True]
 
 
 def test_far_is_not_near_but_near_is_far_enough() -> None:

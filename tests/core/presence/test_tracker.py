@@ -56,7 +56,13 @@ def fence(at_ms: int, transition: Transition) -> Evidence:
 
 
 def beacon(at_ms: int, n: int) -> Evidence:
-    return fix(at_ms, 1.0, kind=Kind.BEACON, boundary_distance_m=None, samples=(-65,) * n)
+    return fix(
+        at_ms,
+        1.0,
+        kind=Kind.BEACON,
+        boundary_distance_m=None,
+        samples=tuple((1000 * before, -65) for before in reversed(range(n))),
+    )
 
 
 def run(*story: Evidence) -> tuple[Presence | None, list[Event]]:

@@ -90,7 +90,7 @@ def beacon(*minutes: float, n: int = 5) -> list[Evidence]:
             inside_probability=1.0,
             boundary_distance_m=None,
             accuracy_m=None,
-            samples=(-65,) * n,
+            samples=tuple((1000 * before, -65) for before in reversed(range(n))),
         )
         for m in minutes
     ]
