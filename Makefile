@@ -41,14 +41,14 @@ check-python:
 	  echo "$(PYTHON) -m venv is missing: install it (Debian, Ubuntu: apt install python$$v-venv), then run make again" >&2; exit 1; }
 
 $(VENV)/.base: requirements/base.txt requirements/build.txt pyproject.toml | check-python
-	@echo "Installing m2s into $(VENV) (a minute or so, only the first time and when requirements change)"
-	@$(BIN)/python -c '' 2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
-	@$(PINNED) -r requirements/build.txt
-	@$(PINNED) -r requirements/base.txt
-	@$(PIP) --no-deps --no-build-isolation -e .
+	@echo "Installing m2s into $(VENV) (a minute or so, only the first time and when requirements change)" >&2
+	@$(BIN)/python -c '' 2>/dev/null || $(PYTHON) -m venv --clear $(VENV) >&2
+	@$(PINNED) -r requirements/build.txt >&2
+	@$(PINNED) -r requirements/base.txt >&2
+	@$(PIP) --no-deps --no-build-isolation -e . >&2
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.base requirements/dev.txt
-	@echo "Installing the tools for tests into $(VENV)"
-	@$(PINNED) -r requirements/dev.txt
+	@echo "Installing the tools for tests into $(VENV)" >&2
+	@$(PINNED) -r requirements/dev.txt >&2
 	@touch $@

@@ -9,6 +9,7 @@ from pathlib import Path
 from benchmarks.http_load import singles
 from benchmarks.in_process import whole_job
 from benchmarks.measured import Row
+from benchmarks.workload import Mix
 
 SEED = 20261102
 
@@ -16,7 +17,11 @@ SEED = 20261102
 def main() -> int:
     """Runs every row; 0 when all goals are met."""
     with tempfile.TemporaryDirectory(prefix="m2s-bench-") as folder:
-        rows = [whole_job(Path(folder), seed=SEED), singles(Path(folder), seed=SEED)]
+        rows = [
+            whole_job(Path(folder, "batches"), seed=SEED, mix=Mix()),
+            whole_job(Path(folder, "scattered"), seed=SEED, mix=Mix(together=False)),
+            singles(Path(folder), seed=SEED),
+        ]
     if "--json" in sys.argv[1:]:
         print(json.dumps([asdict(row) | {"met": row.met} for row in rows]))
     else:

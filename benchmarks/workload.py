@@ -28,13 +28,20 @@ offers:
 """
 
 
+_FIXES, _FENCES = 3, 1
+"""Of five sightings that touch a padded zone; the fifth is a beacon."""
+
+
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """Sightings of each kind in a batch of a hundred; the rest are fixes outside every padded zone, within 2 km."""
+    """The share of sightings that touch a padded zone; the others are fixes outside every one, within 2 km.
 
-    inside: int = 3
-    fence: int = 1
-    beacon: int = 1
+    `together`: a request that touches does so with all its sightings, at one store, as a phone's batch does; else
+    every touching sighting is of a store of its own, which no phone sends.
+    """
+
+    touching: float = 0.05
+    together: bool = True
 
 
 def make_stores(seed: int) -> list[Store]:
@@ -129,33 +136,38 @@ class Traffic:
         return points[free][:wanted]
 
     def _body(self, size: int) -> tuple[str, bytes]:
+        """A phone's batch is of one place: it is near a store with all of its sightings, or with none."""
         device = f"dev_{int(self._rng.integers(0, DEVICES)):08d}"
-        return device, json.dumps({"sightings": [self._item() for _ in range(size)]}).encode()
+        store = None
+        if self._rng.uniform() < self._mix.touching or not self._mix.together:
+            store = self._stores[int(self._rng.integers(0, len(self._stores)))]
+        items = [self._item(store) for _ in range(size)]
+        return device, json.dumps({"sightings": items}).encode()
 
-    def _item(self) -> dict[str, object]:
+    def _item(self, store: Store | None) -> dict[str, object]:
         self._count += 1
-        item: dict[str, object] = {
-            "id": f"01hx{self._count:022d}",
-            "age_ms": int(self._rng.integers(0, 60_000)),
-        }
-        draw = int(self._rng.integers(0, 100))
-        store = self._stores[int(self._rng.integers(0, len(self._stores)))]
-        if draw < self._mix.inside:
+        age_ms = int(self._rng.integers(0, 60_000))
+        item: dict[str, object] = {"id": f"01hx{self._count:022d}", "age_ms": age_ms}
+        if not self._mix.together:
+            near = self._rng.uniform() < self._mix.touching
+            store = self._stores[int(self._rng.integers(0, len(self._stores)))] if near else None
+        if store is None:
+            return item | _fix(*self._far[int(self._rng.integers(0, len(self._far)))].tolist())
+        draw = int(self._rng.integers(0, 5))
+        if draw < _FIXES:
             return item | self._touching(store)
-        if draw < self._mix.inside + self._mix.fence:
+        if draw < _FIXES + _FENCES:
             return item | {"kind": "geofence", "transition": "enter", "region_ids": [f"{store.id}/vicinity"]}
-        if draw < self._mix.inside + self._mix.fence + self._mix.beacon:
-            beacon = store.beacons[0]
-            samples = [{"age_ms": 1000 * back, "rssi_dbm": -70} for back in range(5)]
-            return item | {
-                "kind": "beacon",
-                "uuid": beacon.uuid,
-                "major": beacon.major,
-                "minor": beacon.minor,
-                "rssi_dbm": -70,
-                "samples": samples,
-            }
-        return item | _fix(*self._far[int(self._rng.integers(0, len(self._far)))].tolist())
+        beacon = store.beacons[0]
+        samples = [{"age_ms": age_ms + 1000 * back, "rssi_dbm": -70} for back in range(5)]
+        return item | {
+            "kind": "beacon",
+            "uuid": beacon.uuid,
+            "major": beacon.major,
+            "minor": beacon.minor,
+            "rssi_dbm": -70,
+            "samples": samples,
+        }
 
     def _touching(self, store: Store) -> dict[str, object]:
         """A fix somewhere in the padded premises or the padded vicinity of a store, either as often."""

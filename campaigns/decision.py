@@ -143,7 +143,7 @@ def _decision(case: Case, verdict: _Verdict) -> Decision:
     return Decision(
         candidate=case.candidate,
         outcome=verdict.outcome,
-        reason=last.name if verdict.outcome is Outcome.SUPPRESSED else None,
+        reason=None if verdict.outcome is Outcome.SEND else last.name,
         channel=picked,
         language=_language(case, picked),
         trace=verdict.trace,

@@ -165,10 +165,12 @@ def pick_channel(case: Case) -> Channel | None:
 def place_of(candidate: Candidate, shopper: ShopperFacts) -> Place:
     """The recipient's own place, else the store's.
 
-    The store's subdivision counts only for a recipient of its country and time zone.
+    Who brings up an occasion near a store is there, whatever time zone her phone claims. The store's subdivision
+    counts only for a recipient of its country and time zone.
     """
     store = candidate.store
-    tz, country = shopper.timezone or store.timezone, shopper.country or store.country
+    own_tz = shopper.timezone if candidate.occasion.scheduled else None
+    tz, country = own_tz or store.timezone, shopper.country or store.country
     local = (tz, country) == (store.timezone, store.country)
     return Place(tz, country, store.subdivision if local else None)
 

@@ -4,6 +4,7 @@ Works on `Check` values and on the mappings that they become in JSON.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from campaigns.facts import Check, Decision
 
@@ -11,19 +12,50 @@ Record = Mapping[str, object]
 """A decision as stored: `outcome`, `channel` and `trace`, a list of `{name, passed, value, limit}`."""
 
 _OUTCOMES = {
-    "send": "A message was sent by {channel}.",
+    "send": "A message was to be sent by {channel}.",
     "ghost": "No message was sent: the shopper is held out, to measure what messages change. "
     "Without that it would have gone out by {channel}.",
     "suppressed": "No message was sent.",
+}
+_FATES = {
+    "planned": "A message was planned by {channel} and waits to be sent.",
+    "claimed": "A message was planned by {channel} and is about to be sent.",
+    "sending": "A message is being sent by {channel}.",
+    "accepted": "A message was sent by {channel}.",
+    "unknown": "A message was planned by {channel}, and nobody knows whether it was sent: no clear answer came.",
+    "refused": "A message was planned by {channel}, and not sent: the receiver refused it ({reason}).",
+    "expired": "A message was planned by {channel}, and not sent: it did not leave while it was valid.",
+    "cancelled": "A message was planned by {channel}, and not sent: at the second look {cause}.",
+}
+_CAUSES = {
+    "offer_active": "the campaign was paused or stopped, or no longer had this offer",
+    "consent": "the consent had been withdrawn",
+    "channel": "the shopper could no longer be reached that way",
+    "pressure": "the shopper had had too many other messages",
+    "send_law": "the law no longer allowed it at that hour",
+    "valid": "it was no longer valid",
+    "lost": "sending it had been broken off too often",
+    "error": "it could not be judged; the operator's log says why",
 }
 _SPANS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 _UNIT_NAMES = {"d": "day", "h": "hour", "m": "minute", "s": "second"}
 
 
-def explain(record: Decision | Record) -> list[str]:
-    """What was decided, then one sentence per rule that was asked, in order."""
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of a message: its `state` in the outbox, and why where that needs saying."""
+
+    state: str
+    reason: str | None
+
+
+def explain(record: Decision | Record, fate: Fate | None = None) -> list[str]:
+    """What was decided and what became of it, then one sentence per rule that was asked, in order."""
     outcome, channel, trace = _parts(record)
     summary = _OUTCOMES[outcome].format(channel=channel)
+    if fate is not None:
+        cause = _CAUSES.get(fate.reason or "", f"it was held back ({fate.reason})")
+        summary = _FATES[fate.state].format(channel=channel, reason=fate.reason, cause=cause)
     return [summary, *(sentence(check) for check in trace)]
 
 

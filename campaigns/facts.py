@@ -20,7 +20,9 @@ class Outcome(StrEnum):
 class StoreFacts:
     """One store at the moment of the decision.
 
-    `is_open` and `closes_at` are None where hours are not known; `closes_at` alone where it never closes.
+    `is_open` and the closings are None where hours are not known. `closes_at` ends the opening that is on now;
+    `last_closing_at` is the last closing of the store's day, None where it does not open any more that day.
+    Where the store never closes both are None.
     """
 
     store_id: str
@@ -33,6 +35,7 @@ class StoreFacts:
     subdivision: str | None
     is_open: bool | None
     closes_at: datetime | None
+    last_closing_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +122,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What was decided, and why. `reason` names the check that failed (None for a send or a ghost).
+    """What was decided, and why. `reason` names the check that failed (None for a send).
 
     `channel` is the first channel of the offer that the shopper accepts; `arms` are the arms that this
     decision fixes, by experiment name; `valid_until` ends the life of the message.

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from typing import Protocol
 
 
 class Channel(StrEnum):
@@ -39,6 +40,17 @@ class Rate:
     window: timedelta
 
 
+class Selectable(Protocol):
+    """What a campaign can choose a store by."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def tags(self) -> frozenset[str]: ...
+    @property
+    def brand(self) -> str | None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class StoreSelector:
     """Which stores take part: all of them, or those that any given list names."""
@@ -48,9 +60,9 @@ class StoreSelector:
     tags: frozenset[str] = frozenset()
     brands: frozenset[str] = frozenset()
 
-    def matches(self, *, store_id: str, tags: frozenset[str], brand: str | None) -> bool:
-        """Whether a store with these properties takes part."""
-        return self.all or store_id in self.ids or bool(self.tags & tags) or brand in self.brands
+    def matches(self, store: Selectable) -> bool:
+        """Whether a store takes part."""
+        return self.all or store.id in self.ids or bool(self.tags & store.tags) or store.brand in self.brands
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +94,10 @@ class BeaconSeen:
     place: str
     proximity: Proximity
     duration: timedelta
+
+
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+"""How days are written, from 0 (Monday) on."""
 
 
 @dataclass(frozen=True, slots=True)

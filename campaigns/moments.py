@@ -3,20 +3,27 @@
 Every function takes one value's text and returns its meaning, or raises `BadValueError` with the right form.
 """
 
+from calendar import month_name, monthrange
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from re import compile as pattern
 from zoneinfo import available_timezones
 
-from campaigns.model import Hours, Weekly
+from campaigns.model import WEEKDAYS, Hours, Weekly
 from campaigns.problems import shown, suggestion
 from campaigns.values import BadValueError
 
-WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_WEEKDAY_NAMES = (
+    *("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"),
+    *("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche"),
+)
 FIRST_YEAR, LAST_YEAR = 2000, 2100
 """Years in which a campaign can run; far enough from the ends of the calendar for any local time."""
 
 _DATE = pattern(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_LOOSE_DATE = pattern(r"([0-9]{4})[-/.]([0-9]{1,2})[-/.]([0-9]{1,2})")
+_DAY_FIRST = pattern(r"([0-9]{1,2})[-/.]([0-9]{1,2})[-/.]([0-9]{4})")
 _INSTANT = pattern(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?"
     r"(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
@@ -32,12 +39,28 @@ def local_date(text: str) -> date:
     except ValueError:
         day = None
     if day is None:
-        raise BadValueError(f"{shown(text)} is not a day", "year-month-day, as in 2026-11-30")
+        raise BadValueError(f"{shown(text)} is not a day", _date_hint(text))
     if not FIRST_YEAR <= day.year <= LAST_YEAR:
         raise BadValueError(
             f"{shown(text)} is out of range", f"years {FIRST_YEAR} to {LAST_YEAR}", code="out_of_range"
         )
     return day
+
+
+def _date_hint(text: str) -> str:
+    """What is wrong with a day, or which one was meant; `01/11/2026` is read day first."""
+    found = _LOOSE_DATE.fullmatch(text)
+    if found:
+        year, month, day = (int(part) for part in found.groups())
+    elif found := _DAY_FIRST.fullmatch(text):
+        day, month, year = (int(part) for part in found.groups())
+    else:
+        return "year-month-day, as in 2026-11-30"
+    with suppress(ValueError):
+        return f"did you mean {date(year, month, day)}?"
+    if 1 <= month <= 12 and year:
+        return f"{month_name[month]} {year} has {monthrange(year, month)[1]} days"
+    return "year-month-day, as in 2026-11-30; months are 01 to 12"
 
 
 def moment(text: str) -> datetime | Weekly:
@@ -72,12 +95,21 @@ def weekdays(text: str) -> frozenset[int]:
     """One weekday or a span of them (`sat`, `mon-sat`, `fri-mon`); Monday is 0."""
     ends = text.split("-")
     if len(ends) > 2 or not all(end in WEEKDAYS for end in ends):
-        near = next((short for short in WEEKDAYS if text.lower().startswith(short)), None)
+        near = "-".join(_near_weekday(end) or "" for end in ends)
         hint = "mon tue wed thu fri sat sun, or a span such as mon-sat"
-        hint = f"did you mean {near}? {hint}" if near else hint
-        raise BadValueError(f"{shown(text)} is not a weekday", hint)
+        meant = len(ends) <= 2 and all(near.split("-"))
+        raise BadValueError(
+            f"{shown(text)} is not a weekday", f"did you mean {near}? {hint}" if meant else hint
+        )
     first, last = WEEKDAYS.index(ends[0]), WEEKDAYS.index(ends[-1])
     return frozenset((first + step) % 7 for step in range((last - first) % 7 + 1))
+
+
+def _near_weekday(text: str) -> str | None:
+    """The weekday whose English or French name begins with a word of at least three letters."""
+    word = text.strip().lower()
+    found = next((place for place, name in enumerate(_WEEKDAY_NAMES) if name.startswith(word)), None)
+    return WEEKDAYS[found % 7] if found is not None and len(word) >= 3 else None
 
 
 def hours(text: str) -> Hours:
@@ -97,7 +129,7 @@ def timezone(text: str) -> str | None:
     """An IANA time zone, or None for `store`: each store's own."""
     if text == "store":
         return None
-    known = _timezones()
+    known = timezones()
     if text not in known:
         hint = suggestion(text, known) or "store, or an IANA name such as Europe/Paris"
         raise BadValueError(f"{shown(text)} is not a time zone", hint, code="unknown_timezone")
@@ -105,5 +137,6 @@ def timezone(text: str) -> str | None:
 
 
 @lru_cache(maxsize=1)
-def _timezones() -> frozenset[str]:
+def timezones() -> frozenset[str]:
+    """The names of places and offsets in the zone database, without those that mean what this machine is set to."""
     return frozenset(available_timezones()) - {"localtime", "posixrules", "Factory"}

@@ -46,7 +46,7 @@ def check_references(
     report: Report,
 ) -> None:
     """Report every name that no store has; a zone or place must exist at a selected store."""
-    taking_part = [store for store in stores if selector is None or _takes_part(selector, store)]
+    taking_part = [store for store in stores if selector is None or selector.matches(store)]
     if not stores:
         report.add(0, "no_stores", detail="there are no stores yet", hint="import stores first")
         return
@@ -61,10 +61,6 @@ def check_references(
             detail = f"there is no store {shown(reference.name)}"
         hint = suggestion(reference.name, known) or _some(known)
         report.add(reference.at, f"unknown_{reference.kind.name.lower()}", detail=detail, hint=hint)
-
-
-def _takes_part(selector: StoreSelector, store: StoreOutline) -> bool:
-    return selector.matches(store_id=store.id, tags=store.tags, brand=store.brand)
 
 
 def _names(store: StoreOutline, kind: Named) -> Iterable[str]:

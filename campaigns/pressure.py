@@ -19,15 +19,6 @@ def tightest(past: Sequence[datetime], now: datetime, *, rates: Sequence[Rate]) 
     return min(counts, key=lambda pair: pair[0].count - pair[1], default=None)
 
 
-def exceeded(past: Sequence[datetime], now: datetime, *, rates: Sequence[Rate]) -> tuple[Rate | None, int]:
-    """The rate that one more message at `now` would break (None if all allow it), and the tightest count."""
-    found = tightest(past, now, rates=rates)
-    if found is None:
-        return None, 0
-    rate, count = found
-    return (rate if count >= rate.count else None), count
-
-
 def rate_text(rate: Rate) -> str:
     """A rate as the YAML writes it, e.g. `1 per 3d`."""
     for letter, unit in _UNITS:

@@ -22,6 +22,7 @@ from ruamel.yaml.events import (
 from ruamel.yaml.reader import ReaderError
 
 from campaigns.problems import Report, shown
+from campaigns.reader_syntax import Mistake, find_mistake
 
 MAX_BYTES = 256 * 1024
 MAX_NODES = 2_000
@@ -106,12 +107,12 @@ def _events(report: Report) -> Iterator[Any]:
         at = min(mark.index, len(report.text)) if mark else 0
         if _stop_at_tab(report, at):
             raise _StopReadingError from None
-        report.add(
+        mistake = find_mistake(report.text, at) or Mistake(
             at,
-            "not_yaml",
-            detail=f"not YAML: {error.problem or error.context}",
-            hint='a text that holds ": " or "#" or begins with one of {[&*!|>%@ needs quotes',
+            f"not YAML: {error.problem or error.context}",
+            'a text that holds ": " or "#" or begins with one of {[&*!|>%@ needs quotes',
         )
+        report.add(mistake.at, "not_yaml", detail=mistake.detail, hint=mistake.hint)
         raise _StopReadingError from None
     except ReaderError as error:
         report.add(error.position, "character", detail="a character that YAML does not allow")

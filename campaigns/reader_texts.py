@@ -51,6 +51,17 @@ def _texts(section: Fields, channel: Channel, *, terms: Terms) -> Texts | None:
     if channel is not Channel.PUSH:
         words = reader.localized(section, channel, longest=LONGEST_TEXT)
         return Texts(words) if words else None
+    node = section.node(channel)
+    if (
+        isinstance(node, MappingNode)
+        and "body" not in node.entries
+        and node.entries.keys() & values.LANGUAGES
+    ):
+        language = next(key for key in node.entries if key in values.LANGUAGES)
+        place = node.entries[language][0].at
+        hint = f"put the texts under body, as in {channel}: {{body: {{{language}: …}}}}"
+        section.reading.report.add(place, "wrong_type", detail="the texts stand outside of body", hint=hint)
+        return None
     push = section.section(channel, what=channel, allowed=("title", "body"))
     if push is None:
         return None

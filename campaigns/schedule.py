@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from campaigns.model import Campaign, Hours, Weekly, When
+from campaigns.model import WEEKDAYS, Campaign, Hours, Weekly, When
 
-DAY_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MINUTES_A_DAY = 24 * 60
 _DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
@@ -86,13 +85,13 @@ def campaign_active(campaign: Campaign, tz: str, *, instant: datetime) -> bool:
 def local_text(instant: datetime, tz: str) -> str:
     """An instant as people there read it, e.g. `tue 2026-11-03 09:00 Europe/Paris`."""
     local = instant.astimezone(ZoneInfo(tz))
-    return f"{DAY_NAMES[local.weekday()]} {local:%Y-%m-%d %H:%M} {tz}"
+    return f"{WEEKDAYS[local.weekday()]} {local:%Y-%m-%d %H:%M} {tz}"
 
 
 def when_text(when: When) -> str:
     """Days and hours in words close to the YAML, e.g. `mon, tue 08:30-10:30`."""
-    every = len(when.days) == len(DAY_NAMES)
-    days = "every day" if every else ", ".join(DAY_NAMES[day] for day in sorted(when.days))
+    every = len(when.days) == len(WEEKDAYS)
+    days = "every day" if every else ", ".join(WEEKDAYS[day] for day in sorted(when.days))
     return " ".join([days, *(_hours_text(span) for span in when.hours)])
 
 

@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 import holidays
 
-from campaigns.schedule import DAY_NAMES, local_text, utc_of
+from campaigns.model import WEEKDAYS
+from campaigns.schedule import local_text, utc_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ def _profile(name: str) -> Profile:
 def _closed_day(law: Profile, day: date, *, tz: str, country: str, subdivision: str | None) -> str | None:
     """Why no message may go on a local day at all, or None."""
     if day.weekday() not in law.weekdays:
-        return f"never on {DAY_NAMES[day.weekday()]}"
+        return f"never on {WEEKDAYS[day.weekday()]}"
     where, part = _calendar(country, subdivision, tz=tz, home=law.home)
     holiday = _public_holidays(where, part, day.year).get(day)
     return f"never on public holidays ({holiday})" if holiday else None
@@ -128,4 +129,4 @@ def _public_holidays(country: str, subdivision: str | None, year: int) -> Mappin
 
 
 def _days_text(law: Profile) -> str:
-    return f"{DAY_NAMES[min(law.weekdays)]}-{DAY_NAMES[max(law.weekdays)]}"
+    return f"{WEEKDAYS[min(law.weekdays)]}-{WEEKDAYS[max(law.weekdays)]}"

@@ -31,6 +31,8 @@ PLACEHOLDERS = (
 """Every name that a text may hold in braces."""
 
 _NAME = pattern(r"\{([a-z_]+)\}")
+_DAY_FIRST = ("fr", "it")
+_ENGLISH_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _SYMBOLS = {"EUR": "€", "GBP": "£", "USD": "$"}
 # Joiners belong to emoji and to several scripts; the other invisible characters can disguise a text.
 _JOINERS = "\u200c\u200d"
@@ -86,11 +88,6 @@ def _flaw(piece: str, at: int) -> Flaw:
     return Flaw(at, f"{shown(piece)} is not a placeholder", f"{near} {known}" if near else known)
 
 
-def placeholders(text: str) -> frozenset[str]:
-    """The names of the placeholders that a text holds."""
-    return frozenset(piece.name for piece in scan(text)[0] if isinstance(piece, Placeholder))
-
-
 def render(text: str, values: Mapping[str, str]) -> str:
     """The text with every placeholder replaced once by its value, cleaned of control characters.
 
@@ -135,7 +132,8 @@ def message_values(
 ) -> dict[str, str]:
     """A value for every placeholder; what is not known of the store is empty, its brand and address its name.
 
-    Times are local to the store, as HH:MM. `code` is the coupon's, `stop_number` the sender's.
+    Times are local to the store, as HH:MM, the end with its date unless that is the day of the decision. `code` is the
+    coupon's, `stop_number` the sender's.
     """
     store = decision.candidate.store
     zone = ZoneInfo(store.timezone)
@@ -149,7 +147,7 @@ def message_values(
         "closes_at": _clock(store.closes_at, zone),
         "distance": "" if distance_m is None else distance_text(distance_m, language),
         "code": code or "",
-        "valid_until": _clock(decision.valid_until, zone),
+        "valid_until": _end_text(decision, zone, language),
         "value": money_text(coupon.value, language) if coupon else "",
         "min_basket": money_text(coupon.min_basket, language) if coupon and coupon.min_basket else "",
         "stop_number": stop_number,
@@ -171,6 +169,16 @@ def distance_text(distance_m: float, language: str) -> str:
         return f"{rounded} m"
     kilometres = str((Decimal(rounded) / 1000).quantize(Decimal("0.1")))
     return (kilometres if language == "en" else kilometres.replace(".", ",")) + " km"
+
+
+def _end_text(decision: Decision, zone: ZoneInfo, language: str) -> str:
+    """The end of the message; with its date, as the language writes it, unless that is the day of the decision."""
+    day, clock = decision.valid_until.astimezone(zone).date(), _clock(decision.valid_until, zone)
+    if day == decision.decided_at.astimezone(zone).date():
+        return clock
+    if language == "en":
+        return f"{day.day} {_ENGLISH_MONTHS[day.month - 1]} {clock}"
+    return f"{day:%d/%m} {clock}" if language in _DAY_FIRST else f"{day:%Y-%m-%d} {clock}"
 
 
 def _clock(at: datetime | None, zone: ZoneInfo) -> str:

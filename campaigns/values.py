@@ -29,6 +29,11 @@ _PERCENT = pattern(r"([0-9]{1,3}(?:\.[0-9]{1,2})?)%")
 _MONEY = pattern(r"([0-9]{1,9}(?:\.[0-9]{1,2})?) ([A-Z]{3})")
 _RATE = pattern(r"([1-9][0-9]{0,5}) per (hour|day|week|month|[0-9]{1,6}[smhdw])")
 _INTEGER = pattern(r"0|[1-9][0-9]{0,8}")
+_LARGEST_PERCENT = 90
+_SHARE_RANGE = f"from 0% to {_LARGEST_PERCENT}%"
+_SHARE_OF_ONE = pattern(r"0?[.,][0-9]{1,4}")
+_LOOSE_AMOUNT = pattern(r"([0-9]{1,9})(?:[.,]([0-9]{1,2}))?")
+_SIGNS = {"€": "EUR", "$": "USD", "£": "GBP"}
 
 _UNITS = {
     "s": timedelta(seconds=1),
@@ -149,21 +154,46 @@ def share(text: str) -> float:
     """A percentage from 0% to 90%, as a share of 1."""
     found = _PERCENT.fullmatch(text)
     if not found:
-        raise BadValueError(f"{shown(text)} is not a percentage", "a number and %, as in 10%")
-    if Decimal(found[1]) > 90:
-        raise BadValueError(f"{shown(text)} leaves too few to send to", "from 0% to 90%", code="out_of_range")
+        near = _near_share(text)
+        hint = f"did you mean {near}?" if near else "a number and %, as in 10%"
+        raise BadValueError(f"{shown(text)} is not a percentage", hint)
+    if Decimal(found[1]) > _LARGEST_PERCENT:
+        raise BadValueError(
+            f"{shown(text)} leaves too few to send to", f"from 0% to {_LARGEST_PERCENT}%", code="out_of_range"
+        )
     return float(Decimal(found[1]) / 100)
+
+
+def _near_share(text: str) -> str | None:
+    """The percentage that a bare number was meant to be: `0.1` is 10%, `10` is 10%."""
+    number = text.replace(",", ".").removesuffix("%").rstrip()
+    if _SHARE_OF_ONE.fullmatch(text):
+        number = f"{(Decimal(number) * 100).normalize():f}"
+    found = _PERCENT.fullmatch(f"{number}%")
+    return found[0] if found and Decimal(number) <= _LARGEST_PERCENT else None
 
 
 def money(text: str) -> Money:
     """An amount above zero and an ISO 4217 currency, such as 1.00 EUR."""
     found = _MONEY.fullmatch(text)
     if not found:
-        raise BadValueError(f"{shown(text)} is not an amount", "an amount and a currency, as in 1.00 EUR")
+        near = _near_money(text)
+        hint = f"did you mean {near}?" if near else "an amount and a currency, as in 1.00 EUR"
+        raise BadValueError(f"{shown(text)} is not an amount", hint)
     amount = Decimal(found[1]).quantize(Decimal("0.01"))
     if not amount:
         raise BadValueError(f"{shown(text)} is nothing", "an amount above zero", code="out_of_range")
     return Money(amount, found[2])
+
+
+def _near_money(text: str) -> str | None:
+    """The amount that `1€`, `EUR 1,00` or `1.00 eur` was meant to be."""
+    spelt = text.strip().upper()
+    for sign, currency in _SIGNS.items():
+        spelt = spelt.replace(sign, currency)
+    currency = next((end for end in (spelt[:3], spelt[-3:]) if end.isascii() and end.isalpha()), "")
+    amount = _LOOSE_AMOUNT.fullmatch(spelt.replace(currency, "", 1).strip()) if currency else None
+    return f"{amount[1]}.{(amount[2] or '').ljust(2, '0')} {currency}" if amount else None
 
 
 def rate(text: str) -> Rate:

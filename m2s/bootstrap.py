@@ -1,6 +1,7 @@
 """How is the service put together? The one place that names concrete adapters: settings in, a wired engine out."""
 
 import json
+import logging
 import random
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from threading import Lock
 from typing import Any, Self, TextIO
 
 from campaigns.facts import Policy
@@ -21,6 +23,7 @@ from m2s.adapters.runtime.logs import configure_logs as configure_logs
 from m2s.adapters.runtime.memory import settle_memory
 from m2s.adapters.runtime.metrics import Metrics
 from m2s.adapters.runtime.scheduler import Heartbeat
+from m2s.adapters.storage.damage import flaw
 from m2s.adapters.storage.database import SqlDatabase
 from m2s.adapters.storage.engine import database_path
 from m2s.adapters.storage.lock import held_by
@@ -38,6 +41,7 @@ from m2s.app.ports import Database, Records
 from m2s.app.publish import Publish
 from m2s.app.redeem import Redeem
 from m2s.app.sighting import Answer, Batch
+from m2s.core.base.errors import Unavailable
 from m2s.core.base.ids import Ids
 from m2s.core.base.instants import Clock
 from m2s.core.places.geojson import read_features
@@ -45,6 +49,7 @@ from m2s.core.places.store import Store
 from m2s.settings import Settings
 
 _UNIVERSAL_SALT = "universal_salt"
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +67,6 @@ class World:
         return cls(clock, SystemIds(clock), sys.stdout)
 
 
-class Intakes:
-    """Where the doors hand in sightings; answers come after the synced commit."""
-
-    def __init__(self, database: SqlDatabase) -> None:
-        self._database = database
-
-    def submit(self, batch: Batch) -> Future[Answer]:
-        """Queues one request for the next group commit."""
-        return self._database.submit_grouped(batch)
-
-
 class Desk:
     """Stores, campaigns, keys and figures of one database, without the service around them: what commands work at.
 
@@ -82,6 +76,7 @@ class Desk:
     def __init__(self, database: SqlDatabase, *, world: World) -> None:
         self.database = database
         self.clock = world.clock
+        self._reloading = Lock()
         self._catalog = self._read_catalog()
         self.access = Access(database, world.ids, clock=world.clock)
         self.publish = Publish(
@@ -99,8 +94,15 @@ class Desk:
         return self._catalog
 
     def reload(self) -> None:
-        """Swaps the catalog for what is published now; a group that is being processed keeps the old one."""
-        self._catalog = self._read_catalog()
+        """Swaps the catalog for what is published now; a group that is being processed keeps the old one.
+
+        Reloads run one after another, so that none puts an older catalog in the place of a newer.
+        """
+        with self._reloading:
+            with self.database.read() as records:
+                published = records.catalog.version()
+            if published > self._catalog.version:
+                self._catalog = self._read_catalog()
 
     def _read_catalog(self) -> Catalog:
         with self.database.read() as records:
@@ -123,10 +125,9 @@ class Engine(Desk):
             universal_holdout=settings.universal_holdout,
             universal_salt=_universal_salt(database, world.ids),
         )
-        self.devices = Devices(database, world.ids, clock=world.clock)
+        self.devices = Devices(database, world.ids, clock=world.clock, changed=self.access.forget_device)
         self.redeem = Redeem(database, world.clock, ids=world.ids, catalog=self.catalog)
-        self.intake = Intakes(database)
-        self.group_handler = Intake(
+        self.intake = Intake(
             catalog=self.catalog,
             clock=world.clock,
             house=House(policy, settings.stop_number, world.ids, self.metrics),
@@ -152,11 +153,15 @@ class Engine(Desk):
     def start(self, *, heartbeat: bool = True) -> None:
         """Takes up what an earlier process left, and starts the heartbeat unless the caller runs the jobs."""
         with self.database.read() as records:
-            self.group_handler.load(records)
-        self.database.handle_groups(self.group_handler)
+            self.intake.load(records)
+        self.database.handle_groups(self.intake)
         self.deliver.recover()
         if heartbeat:
             self._heartbeat.start()
+
+    def submit(self, batch: Batch) -> Future[Answer]:
+        """Queues one request's sightings for the next group; the answer comes after its synced commit."""
+        return self.database.submit_grouped(batch)
 
     def settle(self) -> None:
         """Tells the process that what is loaded now will stay; for a process that serves and nothing else."""
@@ -164,19 +169,23 @@ class Engine(Desk):
 
     def stop(self) -> None:
         """Ends the heartbeat, commits what was submitted, and lets go of the database."""
+        self.deliver.stop()
         self._heartbeat.stop()
         self.database.close()
 
     def ready(self) -> list[str]:
-        """Why the service cannot take sightings now; empty when it can."""
+        """Why the service cannot take sightings now, in words that anybody may read; empty when it can."""
         try:
             self.database.write(lambda records: records.catalog.version())
-        except Exception as error:
-            return [str(error)]
+        except Unavailable as error:
+            return [error.detail]
+        except Exception:
+            _log.exception("the database does not work")
+            return ["the database does not work; the log says why"]
         return []
 
     def _close_visits(self, _now: datetime) -> None:
-        self.database.write(self.group_handler.close, then=lambda publish: publish())
+        self.database.write(self.intake.close, then=lambda publish: publish())
 
 
 def open_database(
@@ -196,6 +205,11 @@ def open_desk(settings: Settings, *, read_only: bool) -> Iterator[Desk]:
 def database_file(settings: Settings) -> Path:
     """The file of the settings' database, whether or not it exists."""
     return database_path(settings.database_url)
+
+
+def database_flaw(error: BaseException) -> str | None:
+    """What an error says about the database file, as `is damaged: …`; None when it says nothing about it."""
+    return flaw(error)
 
 
 def database_owner(settings: Settings) -> str | None:

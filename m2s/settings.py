@@ -1,23 +1,50 @@
 """How is this installation set up? Every setting, typed, from `m2s.toml`, overridden by `M2S_…` variables.
 
-An unknown key is an error, so that a misspelt setting is not silently without effect.
+An unknown key is an error and an unknown variable a warning, so that a misspelt setting is not silently without effect.
 """
 
+import logging
+import os
+import re
 import tomllib
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
+from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
 from campaigns.model import Rate
+from campaigns.problems import suggestion
 from campaigns.values import rate
 from m2s.core.base.errors import Invalid, Problem
+
+_PREFIX, _DELIMITER = "M2S_", "__"
+_SQLITE = "sqlite:///"
+_PLAIN_WORDS = {
+    "missing": "it is missing",
+    "int_type": "write a whole number, such as 8000",
+    "int_parsing": "write a whole number, such as 8000",
+    "int_from_float": "write a whole number, such as 8000",
+    "float_type": "write a number, such as 0.05",
+    "float_parsing": "write a number, such as 0.05",
+    "string_type": "write a text in quotes",
+    "list_type": 'write a list of texts, such as ["1 per 1d", "2 per 7d"]',
+    "model_type": "write a section with keys of its own",
+    "model_attributes_type": "write a section with keys of its own",
+    "greater_than_equal": "write {ge} or more",
+    "less_than_equal": "write {le} or less",
+}
+"""What would be right, by pydantic's kind of error."""
+_log = logging.getLogger(__name__)
 
 
 class WebhookSettings(BaseModel):
@@ -42,7 +69,7 @@ class ChannelSettings(BaseModel):
 class Settings(BaseSettings):
     """The settings of one installation."""
 
-    model_config = SettingsConfigDict(env_prefix="M2S_", env_nested_delimiter="__", extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, env_nested_delimiter=_DELIMITER, extra="forbid")
 
     database_url: str = Field(default="sqlite:///m2s.sqlite3", description="where everything is kept")
     host: str = Field(default="127.0.0.1", description="the address to listen on")
@@ -59,6 +86,21 @@ class Settings(BaseSettings):
     )
     stop_number: str = Field(default="36000", description="where a shopper sends STOP; shown in SMS texts")
     channels: ChannelSettings = ChannelSettings()
+
+    @field_validator("port", "universal_holdout", mode="before")
+    @classmethod
+    def _true_is_no_number(cls, value: object) -> object:
+        if isinstance(value, bool):
+            raise ValueError("true and false are no numbers")
+        return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _timezone_exists(cls, name: str | None) -> str | None:
+        if name is not None and name not in (known := available_timezones()):
+            near = suggestion(name, known) or "write an IANA name, such as Europe/Paris"
+            raise ValueError(f"{name!r} is not a time zone; {near}")
+        return name
 
     @field_validator("pressure")
     @classmethod
@@ -89,23 +131,84 @@ class Settings(BaseSettings):
 def load_settings(file: Path | None = None, **options: Any) -> Settings:
     """The settings of a file (`m2s.toml` here, when it exists and none is named), variables and options.
 
-    Options that are None do not count. Raises Invalid with one problem per setting that is wrong or unknown.
+    Options that are None do not count. A relative path in the file counts from the file's folder. Warns of `M2S_…`
+    variables that no setting has. Raises Invalid with one problem per setting that is wrong or unknown.
     """
     if file is not None and not file.is_file():
-        raise Invalid(f"there is no configuration file {file}; `m2s init` writes one")
+        raise Invalid(f"there is no configuration file {file.absolute()}; `m2s init` writes one")
     chosen = file or Path("m2s.toml")
+    given = {name: value for name, value in options.items() if value is not None}
 
     class FromFile(Settings):
         model_config = SettingsConfigDict(toml_file=chosen)
 
+    _warn_of_unknown(os.environ)
     try:
-        return FromFile(**{name: value for name, value in options.items() if value is not None})
-    except tomllib.TOMLDecodeError as error:
-        raise Invalid(f"{chosen}: {error}") from None
+        settings = FromFile(**given)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Invalid(f"{chosen} is not TOML: {error}") from None
+    except OSError as error:
+        raise Invalid(f"{chosen} cannot be read: {(error.strerror or str(error)).lower()}") from None
+    except SettingsError as error:
+        raise Invalid(_not_json(str(error))) from None
     except ValidationError as error:
-        problems = [
-            Problem(".".join(str(part) for part in found["loc"]), "bad_setting", found["msg"])
-            for found in error.errors()
-        ]
-        detail = "; ".join(f"{problem.pointer}: {problem.detail}" for problem in problems)
-        raise Invalid(f"settings ({chosen}, M2S_… variables): {detail}", problems=problems) from None
+        raise _told(error, chosen, given=given) from None
+    if "database_url" not in given and not _variables("database_url"):
+        settings.database_url = _from_folder(settings.database_url, chosen.parent)
+    return settings
+
+
+def _from_folder(url: str, folder: Path) -> str:
+    """The database URL with a relative path counted from a folder."""
+    path = url.removeprefix(_SQLITE)
+    if path == url or path.startswith(("/", ":", "file:")):
+        return url
+    return f"{_SQLITE}{folder / path}"
+
+
+def _variables(*path: str) -> list[str]:
+    """The variables of the environment that set a key; they are told without regard to case."""
+    name = (_PREFIX + _DELIMITER.join(path)).upper()
+    return [variable for variable in os.environ if variable.upper() == name]
+
+
+def _warn_of_unknown(environment: Iterable[str]) -> None:
+    known = {f"{_PREFIX}{name}".upper() for name in Settings.model_fields}
+    sections = f"{_PREFIX}CHANNELS{_DELIMITER}"
+    for variable in sorted(environment):
+        name = variable.upper()
+        if name.startswith(_PREFIX) and name not in known and not name.startswith(sections):
+            near = get_close_matches(name, known, n=1)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            _log.warning("no setting belongs to the variable %s%s", variable, meant)
+
+
+def _not_json(error: str) -> str:
+    found = re.search(r'field "(\w+)"', error)
+    name = f"{_PREFIX}{found[1]}".upper() if found else f"an {_PREFIX}… variable"
+    return f'{name} is not JSON; write lists and sections as JSON, such as ["1 per 1d", "2 per 7d"]'
+
+
+def _told(error: ValidationError, file: Path, *, given: Mapping[str, object]) -> Invalid:
+    """Every wrong setting with where it was set and what would be right."""
+    problems = []
+    for found in error.errors():
+        path = [str(part) for part in found["loc"]]
+        variables = _variables(*path) or _variables(path[0])
+        where = f"--{path[0]}" if path[0] in given else variables[0] if variables else None
+        pointer = where or f"{file}: {'.'.join(path)}"
+        problems.append(Problem(pointer, "bad_setting", _in_plain_words(found, path)))
+    detail = "; ".join(f"{problem.pointer}: {problem.detail}" for problem in problems)
+    return Invalid(detail, problems=problems)
+
+
+def _in_plain_words(found: Any, path: list[str]) -> str:
+    context = found.get("ctx", {})
+    if found["type"] == "extra_forbidden":
+        models: tuple[type[BaseModel], ...] = (Settings, ChannelSettings, WebhookSettings)
+        known = models[len(path) - 1].model_fields
+        return f"there is no such setting; {suggestion(path[-1], known) or 'there are ' + ', '.join(known)}"
+    if found["type"] == "value_error":
+        return str(context["error"])
+    words = _PLAIN_WORDS.get(found["type"])
+    return words.format(**context) if words else str(found["msg"])

@@ -23,7 +23,7 @@ _WALLET_EVERY_S = 3600.0
 class Crowd:
     """How many people of each kind there are."""
 
-    buyers: int = 170
+    buyers: int = 190
     passers_by: int = 340
     drivers: int = 40
     staff: int = 20

@@ -6,7 +6,7 @@ day with the message and the day without it can be compared for the same shopper
 
 import math
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
@@ -15,6 +15,15 @@ from beacons.sim.world import DAY_S, Point, Shop, World
 
 _WINDING = 1.25
 """Streets wind: a walk takes this much longer than the straight line at the same speed."""
+
+_WAY_M = (320.0, 600.0)
+"""How far from their shop, by the straight line, people come from and go to."""
+
+_STROLL_M = (400.0, 1200.0)
+"""How far people walk who pass by, by the straight line."""
+
+_PASSED_M = 80.0
+"""A shop no farther than this from the straight line is passed."""
 
 _AT_TILL_S = 90.0
 _MEMORY_S = 5400.0
@@ -167,24 +176,25 @@ def _somewhere_in(shop: Shop, random: Random) -> Point:
 
 def _plan(shopper: Shopper, day: int) -> Plan:
     random = shopper.random("plan", str(day))
-    shops = list(shopper.world.shops.values())
+    world = shopper.world
     morning_s = day * DAY_S
     weekday = shopper.weekday(morning_s)
     if shopper.kind is Kind.BUYER:
-        return _buy(shopper, random, shops, morning_s=morning_s, weekday=weekday)
+        return _buy(shopper, random, morning_s=morning_s, weekday=weekday)
     if shopper.kind is Kind.STAFF:
-        return _work(random, shops, morning_s=morning_s, weekday=weekday)
+        return _work(world, random, morning_s=morning_s, weekday=weekday)
     start_s = morning_s + random.uniform(7.5, 20.0) * 3600
-    return _drive(random, shops, start_s) if shopper.kind is Kind.DRIVER else _pass(random, shops, start_s)
+    return _drive(world, random, start_s) if shopper.kind is Kind.DRIVER else _pass(world, random, start_s)
 
 
-def _buy(shopper: Shopper, random: Random, shops: Sequence[Shop], *, morning_s: float, weekday: int) -> Plan:
+def _buy(shopper: Shopper, random: Random, *, morning_s: float, weekday: int) -> Plan:
+    world = shopper.world
     start_s = morning_s + random.triangular(7.2, 19.0, 11.5) * 3600
     wanted = random.choices((1, 2, 3), (0.5, 0.35, 0.15))[0]
-    chosen = [shop for shop in shops if shop.beacons or not shopper.doors_only]
+    chosen = [shop for shop in world.shops.values() if shop.beacons or not shopper.doors_only]
     random.shuffle(chosen)
-    home = _beside(chosen[0].at, random.uniform(320, 480), random.uniform(0, math.tau))
-    route = _Route(start_s, home, speed_mps=random.uniform(1.1, 1.5))
+    origin = world.place_around(chosen[0].at, random, between_m=_WAY_M)
+    route = _Route(start_s, origin, speed_mps=random.uniform(1.1, 1.5))
     stops: list[Stop] = []
     for shop in chosen:
         stay_s = random.uniform(480, 1800)
@@ -192,28 +202,38 @@ def _buy(shopper: Shopper, random: Random, shops: Sequence[Shop], *, morning_s: 
         arrive_s = route.now_s - morning_s
         if len(stops) < wanted and shop.is_open(weekday, arrive_s, arrive_s + walk_s + stay_s):
             stops.append(route.visit(shop, random, stay_s=stay_s))
-    route.walk(_beside(route.knots[-1][1], random.uniform(320, 480), random.uniform(0, math.tau)))
+    route.walk(world.place_around(route.knots[-1][1], random, between_m=_WAY_M))
     return Plan(tuple(route.knots), tuple(stops))
 
 
-def _pass(random: Random, shops: Sequence[Shop], start_s: float) -> Plan:
-    """Walk past one or two shops at 8 to 40 m; one in five stops at the window for a minute or less."""
-    first, second = random.sample(list(shops), 2)
-    bearing = math.atan2(second.at[0] - first.at[0], second.at[1] - first.at[1])
-    gone = second if math.dist(first.at, second.at) < 900 else first
-    route = _Route(
-        start_s, _beside(first.at, -random.uniform(300, 450), bearing), speed_mps=random.uniform(1.1, 1.5)
-    )
-    for shop in (first,) if gone is first else (first, second):
+def _pass(world: World, random: Random, start_s: float) -> Plan:
+    """Walk from place to place, past the shops on the way at 8 to 40 m; stand at one window in five for a minute."""
+    origin = random.choice(world.places)
+    goal = world.place_around(origin, random, between_m=_STROLL_M)
+    route = _Route(start_s, origin, speed_mps=random.uniform(1.1, 1.5))
+    bearing = math.atan2(goal[0] - origin[0], goal[1] - origin[1])
+    for shop in _passed(world.shops.values(), origin, bearing=bearing, length_m=math.dist(origin, goal)):
         route.walk(_beside(shop.at, random.uniform(8, 40), bearing + math.pi / 2))
         if random.random() < 0.2:
             route.stand(random.uniform(20, 60))
-    route.walk(_beside(gone.at, random.uniform(300, 450), bearing))
+    route.walk(goal)
     return Plan(tuple(route.knots))
 
 
-def _drive(random: Random, shops: Sequence[Shop], start_s: float) -> Plan:
-    shop = random.choice(shops)
+def _passed(shops: Iterable[Shop], origin: Point, *, bearing: float, length_m: float) -> list[Shop]:
+    """The shops beside a straight line, in the order in which they are passed."""
+    east, north = math.sin(bearing), math.cos(bearing)
+    passed: list[tuple[float, Shop]] = []
+    for shop in shops:
+        x, y = shop.at[0] - origin[0], shop.at[1] - origin[1]
+        along_m, aside_m = x * east + y * north, x * north - y * east
+        if 0 < along_m < length_m and abs(aside_m) <= _PASSED_M:
+            passed.append((along_m, shop))
+    return [shop for _, shop in sorted(passed, key=lambda pair: pair[0])]
+
+
+def _drive(world: World, random: Random, start_s: float) -> Plan:
+    shop = random.choice(list(world.shops.values()))
     bearing = random.uniform(0, math.tau)
     beside = _beside(shop.at, random.uniform(0, 60), bearing + math.pi / 2)
     route = _Route(start_s, _beside(beside, -1200, bearing), speed_mps=random.uniform(10, 14))
@@ -221,16 +241,18 @@ def _drive(random: Random, shops: Sequence[Shop], start_s: float) -> Plan:
     return Plan(tuple(route.knots))
 
 
-def _work(random: Random, shops: Sequence[Shop], *, morning_s: float, weekday: int) -> Plan:
+def _work(world: World, random: Random, *, morning_s: float, weekday: int) -> Plan:
     """Work five to eight hours in a shop that is open that long; on a day without one, pass by instead."""
-    longest = [(shop, max(shop.week[weekday], key=_length_s, default=(0.0, 0.0))) for shop in shops]
+    longest = [
+        (shop, max(shop.week[weekday], key=_length_s, default=(0.0, 0.0))) for shop in world.shops.values()
+    ]
     workplaces = [(shop, span) for shop, span in longest if _length_s(span) >= 5 * 3600]
     if not workplaces:
-        return _pass(random, shops, morning_s + 9 * 3600)
+        return _pass(world, random, morning_s + 9 * 3600)
     shop, (first_s, last_s) = random.choice(workplaces)
     duty_s = random.uniform(5, min(8.0, (last_s - first_s) / 3600)) * 3600
     start_s = morning_s + random.uniform(first_s, last_s - duty_s) - 600
-    home = _beside(shop.at, random.uniform(320, 480), random.uniform(0, math.tau))
+    home = world.place_around(shop.at, random, between_m=_WAY_M)
     route = _Route(start_s, home, speed_mps=1.3)
     route.walk(_somewhere_in(shop, random))
     route.stand(duty_s)

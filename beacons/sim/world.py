@@ -1,4 +1,4 @@
-"""Where do simulated shoppers walk? A small city read from a store file, flattened to metres.
+"""Where do simulated shoppers walk? A small city read from a store file and its scenery, flattened to metres.
 
 Read here by simple means of its own: nothing is shared with the code whose answers the simulation judges.
 """
@@ -72,11 +72,12 @@ class Shop:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The city: its shops by id, and the way between degrees and metres."""
+    """The city: its shops by id, the places between which people walk, and the way between degrees and metres."""
 
     latitude: float
     longitude: float
     shops: Mapping[str, Shop]
+    places: Sequence[Point] = ()
     metres_per_degree_east: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -84,9 +85,12 @@ class World:
         object.__setattr__(self, "metres_per_degree_east", scale)
 
     @classmethod
-    def from_geojson(cls, collection: Mapping[str, Any]) -> "World":
-        """Build a city from a GeoJSON FeatureCollection of stores (points or polygons, longitude first)."""
-        features: Sequence[Mapping[str, Any]] = collection["features"]
+    def from_geojson(cls, stores: Mapping[str, Any], scenery: Mapping[str, Any]) -> "World":
+        """Build a city from two GeoJSON FeatureCollections (points or polygons, longitude first).
+
+        `scenery` holds what else stands in the city: its features are the places. Raises ValueError without any.
+        """
+        features: Sequence[Mapping[str, Any]] = stores["features"]
         centres = [_centre(feature["geometry"]) for feature in features]
         empty = cls(
             latitude=sum(lat for _, lat in centres) / len(centres),
@@ -94,7 +98,16 @@ class World:
             shops={},
         )
         shops = (_shop(feature, empty) for feature in features)
-        return cls(empty.latitude, empty.longitude, {shop.id: shop for shop in shops})
+        places = tuple(empty.metres(*_centre(feature["geometry"])) for feature in scenery["features"])
+        if not places:
+            raise ValueError("the scenery holds no place: people need at least one to come from and go to")
+        return cls(empty.latitude, empty.longitude, {shop.id: shop for shop in shops}, places)
+
+    def place_around(self, point: Point, random: Random, *, between_m: tuple[float, float]) -> Point:
+        """Draw one of the places whose distance from a point lies in a span; of all places where none does."""
+        near_m, far_m = between_m
+        fitting = [place for place in self.places if near_m <= math.dist(place, point) <= far_m]
+        return random.choice(fitting or self.places)
 
     def metres(self, longitude: float, latitude: float) -> Point:
         """Metres east and north of the city's centre."""
@@ -154,7 +167,9 @@ def _centre(geometry: Mapping[str, Any]) -> Point:
         longitude, latitude = geometry["coordinates"]
         return float(longitude), float(latitude)
     if geometry["type"] != "Polygon":
-        raise ValueError(f"a shop of the simulation is a Point or a Polygon, not a {geometry['type']}")
+        raise ValueError(
+            f"a shop or place of the simulation is a Point or a Polygon, not a {geometry['type']}"
+        )
     return _centroid([(float(corner[0]), float(corner[1])) for corner in geometry["coordinates"][0]])
 
 

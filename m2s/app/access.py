@@ -41,13 +41,14 @@ _KEY_ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _KEY_ID_LENGTH = 8
 _KEY_TEXT = re.compile(r"pk_[a-z]{2,10}_[0-9a-z]{8}_[A-Za-z0-9_-]{43}")
 _TOKEN_TEXT = re.compile(r"dt_[A-Za-z0-9_-]{43}")
+_NOT_LIVE = "this key or token is unknown or was revoked"
 _CACHED_AT_MOST = 50_000
 """A hash and its caller take about 1 KB: some 50 MB when full."""
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """An authenticated caller: a key, or a device as it was when it first called (its ids never change)."""
+    """An authenticated caller: a key, or a device as it was when it first called with this shopper."""
 
     role: Role
     key: KeyRow | None = None
@@ -88,6 +89,7 @@ class Access:
         self._clock = clock
         self._known: OrderedDict[bytes, Principal] = OrderedDict()
         self._revoked: set[str] = set()
+        self._forgotten = 0
         self._lock = Lock()
 
     def create_key(self, role: Role, store_id: str | None = None) -> tuple[KeyRow, str]:
@@ -134,30 +136,44 @@ class Access:
     def authenticate(self, text: str) -> Principal:
         """The caller who shows a key or device token; raises Unauthenticated for anything else."""
         if not (_KEY_TEXT.fullmatch(text) or _TOKEN_TEXT.fullmatch(text)):
-            raise Unauthenticated("send `Authorization: Bearer` with a key (pk_…) or a device token (dt_…)")
+            raise Unauthenticated(_NOT_LIVE)
         hashed = secret_hash(text)
         caller = self._known.get(hashed)
         if caller is not None:
             return caller
+        forgotten = self._forgotten
         caller = self._look_up(hashed)
         with self._lock:
             if caller.key_id in self._revoked:
-                raise Unauthenticated("this key was revoked")
-            self._known[hashed] = caller
+                raise Unauthenticated(_NOT_LIVE)
+            # What was read before a device moved may be how it was before.
+            if forgotten == self._forgotten:
+                self._known[hashed] = caller
             if len(self._known) > _CACHED_AT_MOST:
                 self._known.popitem(last=False)
         return caller
+
+    def forget_device(self, device_id: str) -> None:
+        """Looks a device up again at its next call, because it has got another shopper."""
+        with self._lock:
+            self._forgotten += 1
+            for hashed in [
+                known
+                for known, caller in self._known.items()
+                if caller.device and caller.device.id == device_id
+            ]:
+                del self._known[hashed]
 
     def _look_up(self, hashed: bytes) -> Principal:
         with self._database.read() as records:
             key = records.access.key_by_hash(hashed)
             if key is not None:
                 if key.revoked_at is not None:
-                    raise Unauthenticated("this key was revoked")
+                    raise Unauthenticated(_NOT_LIVE)
                 return Principal(Role(key.role), key=key)
             device = records.devices.device_by_token(hashed)
         if device is None:
-            raise Unauthenticated("this key or device token is not known")
+            raise Unauthenticated(_NOT_LIVE)
         return Principal(Role.DEVICE, device=device)
 
 

@@ -62,6 +62,11 @@ def _read(text: str) -> Campaign:
     return read_campaign(text)
 
 
+def stores_of(campaign: Campaign, stores: Iterable[Store]) -> tuple[Store, ...]:
+    """Those of the stores that take part in a campaign."""
+    return tuple(store for store in stores if campaign.stores.matches(store))
+
+
 def build_catalog(version: int, stores: Iterable[Store], campaign_rows: Iterable[CampaignRow]) -> Catalog:
     """A snapshot of the given stores and of every campaign that is not stopped."""
     by_id = {store.id: store for store in stores}
@@ -70,7 +75,7 @@ def build_catalog(version: int, stores: Iterable[Store], campaign_rows: Iterable
     by_place: dict[tuple[str, str], list[LiveOffer]] = defaultdict(list)
     scheduled = []
     for campaign in live.values():
-        taking_part = [store for store in by_id.values() if _takes_part(campaign.campaign, store)]
+        taking_part = stores_of(campaign.campaign, by_id.values())
         for offer in campaign.campaign.offers:
             entry = LiveOffer(campaign, offer, offer_version(campaign.campaign, offer))
             match offer.trigger:
@@ -81,7 +86,7 @@ def build_catalog(version: int, stores: Iterable[Store], campaign_rows: Iterable
                     for store in taking_part:
                         by_place[store.id, place].append(entry)
                 case At():
-                    scheduled.append((entry, tuple(taking_part)))
+                    scheduled.append((entry, taking_part))
     return Catalog(
         version=version,
         stores=by_id,
@@ -106,10 +111,6 @@ def build_catalog(version: int, stores: Iterable[Store], campaign_rows: Iterable
 def _live(row: CampaignRow) -> LiveCampaign:
     campaign = read_applied(row)
     return LiveCampaign(campaign, version_of(campaign), row.state == "paused", row.salt)
-
-
-def _takes_part(campaign: Campaign, store: Store) -> bool:
-    return campaign.stores.matches(store_id=store.id, tags=store.tags, brand=store.brand)
 
 
 def _stay_rules(store: Store, leave_margin_m: float) -> StayRules:

@@ -4,6 +4,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+import structlog
+
 from campaigns.decision import deferred_until, recheck
 from campaigns.facts import Candidate, Occasion, Policy, ShopperFacts
 from campaigns.model import At, Channel
@@ -13,7 +15,9 @@ from m2s.app.facts import load_shoppers, store_facts
 from m2s.app.ports import Records
 from m2s.app.rows import CouponRow, DeviceRow, MessageRow, ShopperRow
 from m2s.core.delivery.message import State
-from m2s.core.delivery.retry import MOST_TRIES
+from m2s.core.delivery.retry import MOST_LOST
+
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,10 @@ class Rules:
 def clear(
     records: Records, messages: Sequence[MessageRow], *, rules: Rules, now: datetime
 ) -> list[tuple[MessageRow, Parcel | Verdict]]:
-    """For each claimed message what to send, or what becomes of it instead."""
+    """For each claimed message what to send, or what becomes of it instead.
+
+    A message that cannot be judged is cancelled, so that it does not hold the others back; the log says why.
+    """
     shopper_ids = {message.shopper_id for message in messages}
     history = max((rate.window for rate in rules.policy.pressure), default=timedelta(0))
     facts = load_shoppers(records, shopper_ids, now=now, inside={}, history=history)
@@ -55,7 +62,11 @@ def clear(
     coupons = records.coupons.coupons_of(message.decision_id for message in messages)
     cleared: list[tuple[MessageRow, Parcel | Verdict]] = []
     for message in messages:
-        held = _held(message, facts.get(message.shopper_id), rules=rules, now=now)
+        try:
+            held = _held(message, facts.get(message.shopper_id), rules=rules, now=now)
+        except Exception as error:
+            _log.error("delivery.unjudged", message_id=message.id, error=repr(error))
+            held = Verdict(State.CANCELLED, "error")
         if held is not None:
             cleared.append((message, held))
             continue
@@ -70,8 +81,8 @@ def _held(
     """What keeps a message from leaving now; None when nothing does."""
     if now >= message.valid_until:
         return Verdict(State.EXPIRED, "valid_until")
-    if message.tries > MOST_TRIES:
-        return Verdict(State.CANCELLED, "tries")
+    if message.lost >= MOST_LOST:
+        return Verdict(State.CANCELLED, "lost")
     candidate = _candidate(message, rules.catalog, now=now)
     if candidate is None:
         return Verdict(State.CANCELLED, "offer_active")

@@ -82,10 +82,11 @@ def _coupon_row(decision: Decision, row: DecisionRow, ids: Ids) -> CouponRow | N
     if terms is None:
         return None
     expires_at = decision.valid_until
+    closing = decision.candidate.store.last_closing_at
     if terms.expires is not None:
         expires_at = decision.decided_at + terms.expires
-    elif terms.expires_at_closing and decision.candidate.store.closes_at is not None:
-        expires_at = decision.candidate.store.closes_at
+    elif terms.expires_at_closing and closing is not None:
+        expires_at = closing
     return CouponRow(
         code=make_code(ids.secret(16)),
         decision_id=row.id,

@@ -6,6 +6,7 @@ between, an SMS is never sent twice.
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from threading import Event
 
 import structlog
 
@@ -17,10 +18,13 @@ from m2s.app.ports import Database, Records
 from m2s.app.rows import MessageRow
 from m2s.core.base.instants import Clock
 from m2s.core.delivery.message import State
-from m2s.core.delivery.retry import MOST_TRIES, RESENT_CHANNELS, on_unknown, retry_after
+from m2s.core.delivery.retry import RESENT_CHANNELS, on_unknown, retry_after
 
 LEASE_S = 60.0
 """How long a claimed message belongs to its worker, in monotonic seconds."""
+
+MOST_A_TICK = 200
+"""How many messages one beat of the heartbeat takes at most; the next beat goes on."""
 
 _log = structlog.get_logger()
 
@@ -44,25 +48,33 @@ class Deliver:
         self._catalog = catalog
         self._policy = policy
         self._jitter = jitter
+        self._stopping = Event()
 
     def run_once(self, limit: int = 8) -> int:
-        """Takes up to `limit` due messages through to what became of them; returns how many it took."""
+        """Takes up to `limit` due messages through to what became of them; returns how many it took.
+
+        Told to stop, it leaves the rest of them to `recover`.
+        """
 
         def claim(records: Records) -> tuple[int, list[Parcel]]:
             return self._claim(records, limit)
 
         taken, parcels = self._database.write(claim)
         for parcel in parcels:
-            if self._begin(parcel.message):
+            if not self._stopping.is_set() and self._begin(parcel.message):
                 self._finish(parcel.message, self._call(parcel))
         return taken
 
     def drain(self) -> int:
-        """Delivers until nothing is due; returns how many messages it took."""
+        """Delivers until nothing is due, it has taken `MOST_A_TICK`, or `stop`; returns how many messages it took."""
         total = 0
-        while taken := self.run_once():
+        while total < MOST_A_TICK and not self._stopping.is_set() and (taken := self.run_once()):
             total += taken
         return total
+
+    def stop(self) -> None:
+        """Starts no further call; one that runs is brought to its end."""
+        self._stopping.set()
 
     def recover(self) -> tuple[int, int]:
         """At start, when no other worker lives: takes every message back that a dead worker left.
@@ -113,15 +125,18 @@ class Deliver:
         return len(messages), parcels
 
     def _begin(self, message: MessageRow) -> bool:
-        """Commits `sending`; False when the message has expired meanwhile or another worker has it."""
-        now = self._clock.now()
-        expired = now >= message.valid_until
-        verdict = Verdict(State.EXPIRED, "valid_until") if expired else Verdict(State.SENDING)
+        """Commits `sending` under a new lease; False when message or lease have expired or another worker has it."""
+        now, now_s = self._clock.now(), self._clock.monotonic_s()
 
         def work(records: Records) -> bool:
-            return _settle(records, message, verdict, at=now)
+            if now >= message.valid_until:
+                _settle(records, message, Verdict(State.EXPIRED, "valid_until"), at=now)
+                return False
+            return records.messages.begin(
+                message.id, fence=message.fence, now_s=now_s, leased_until_s=now_s + LEASE_S, at=now
+            )
 
-        return self._database.write(work) and verdict.state is State.SENDING
+        return self._database.write(work)
 
     def _call(self, parcel: Parcel) -> SendResult:
         message = parcel.message
@@ -166,8 +181,6 @@ class Deliver:
                 return self._again(message, 0.0, now=now, given_up=State.UNKNOWN)
 
     def _again(self, message: MessageRow, after_s: float, *, now: datetime, given_up: State) -> Verdict:
-        if message.tries >= MOST_TRIES:
-            return Verdict(given_up, "tries")
         wait_s = max(after_s, retry_after(message.tries, self._jitter()))
         if wait_s >= (message.valid_until - now).total_seconds():
             return Verdict(State.EXPIRED if given_up is State.REFUSED else given_up, "valid_until")

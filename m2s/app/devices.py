@@ -1,80 +1,87 @@
 """What does a phone tell about itself and its owner? Registration, settings, pivot ids and consents."""
 
 import hashlib
-import hmac
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from threading import Lock
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from campaigns.model import Channel
+from campaigns.moments import timezones
 from m2s.app.access import secret_hash, token_text
-from m2s.app.calling_codes import country_of
 from m2s.app.ports import Database, Records
 from m2s.app.rows import AnswerRow, ConsentRow, DeviceRow
 from m2s.core.base.errors import Invalid, NotFound, Problem
 from m2s.core.base.ids import Ids
 from m2s.core.base.instants import Clock
+from m2s.core.delivery.calling_codes import country_of
 
 PLATFORMS = ("ios", "android")
 PURPOSES = ("marketing", "location")
-_TOKEN_SECRET = "device_token_secret"  # noqa: S105 (the name of a setting)
 _SECRET_BYTES = 32
 _MAY_BE_AHEAD = timedelta(minutes=5)
 _MAY_BE_OLD = timedelta(days=3653)
 """A consent older than ten years is a wrong clock, not a consent."""
 _LANGUAGE = re.compile(r"[a-z]{2}")
+_KNOWN_AT_MOST = 100_000
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """A new device with its token, which is never shown again (except to a repeat of the same request)."""
+    """A device with its new token, which is never shown again."""
 
     device_id: str
     device_token: str
 
 
 class Devices:
-    """Registers devices and keeps what they say."""
+    """Registers devices and keeps what they say; `changed` is told each device that gets another shopper or token."""
 
-    def __init__(self, database: Database, ids: Ids, *, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, ids: Ids, *, clock: Clock, changed: Callable[[str], object]
+    ) -> None:
         self._database = database
         self._ids = ids
         self._clock = clock
+        self._changed = changed
+        self._moves = 0
+        self._known: dict[str, str] = {}
+        self._lock = Lock()
 
     def register(
         self, details: Mapping[str, Any], *, key_id: str, idempotency_key: str | None = None
     ) -> Registered:
         """A new device of a new shopper; `details` as for `update`.
 
-        The same `idempotency_key` of the same API key gives the same device again, and Invalid with other
-        details. The token is then derived from it (HMAC-SHA256 under a secret of this database), and only a
-        digest of it is kept, so that no token can be read from the database.
+        The same `idempotency_key` of the same API key gives the same device again, with a new token in place of the
+        earlier one, and Invalid with other details. Only a digest of a token is kept, so that none can be read from
+        the database.
         """
         _refuse_bad(details)
         body_hash = hashlib.sha256(json.dumps(details, sort_keys=True).encode()).digest()
-        fresh = token_text(self._ids.secret(_SECRET_BYTES))
-        spare_secret = self._ids.secret(_SECRET_BYTES).hex()
+        token = token_text(self._ids.secret(_SECRET_BYTES))
         device_id, shopper_id = self._ids.new("dev"), self._ids.new("shp")
 
         def register(records: Records) -> Registered:
-            if idempotency_key is None:
-                return self._add(records, details, device_id=device_id, shopper_id=shopper_id, token=fresh)
-            token = _derived_token(records, f"{key_id}\n{idempotency_key}", spare_secret)
-            digest = secret_hash(idempotency_key).hex()
-            first = records.access.answer(key_id, digest)
-            if first is not None:
-                _refuse_other_body(first, body_hash)
-                return Registered(first.answer, token)
-            answer = AnswerRow(body_hash, 201, device_id)
-            records.access.keep_answer(key_id, digest, answer=answer, at=self._clock.now())
+            if idempotency_key is not None:
+                digest = secret_hash(idempotency_key).hex()
+                first = records.access.answer(key_id, digest)
+                if first is not None:
+                    _refuse_other_body(first, body_hash)
+                    records.devices.set_token(first.answer, secret_hash(token))
+                    return Registered(first.answer, token)
+                answer = AnswerRow(body_hash, 201, device_id)
+                records.access.keep_answer(key_id, digest, answer=answer, at=self._clock.now())
             return self._add(records, details, device_id=device_id, shopper_id=shopper_id, token=token)
 
-        return self._database.write(register)
+        made = self._database.write(register)
+        if made.device_id != device_id:
+            self._changed(made.device_id)
+        return made
 
     def update(self, device_id: str, changes: Mapping[str, Any]) -> None:
         """Changes any of platform (ios, android), push_token, language (ISO 639-1), timezone (IANA) and
@@ -95,14 +102,30 @@ class Devices:
             raise NotFound(f"there is no device {device_id!r}")
         return row
 
+    def known_shoppers(self, device_ids: Iterable[str]) -> dict[str, str]:
+        """The shopper of each device that was asked for before, without asking the database."""
+        return {name: shopper for name in device_ids if (shopper := self._known.get(name)) is not None}
+
     def shoppers_of(self, device_ids: Iterable[str]) -> dict[str, str]:
         """The shopper of each device that exists."""
+        moves = self._moves
         with self._database.read() as records:
-            return {row.id: row.shopper_id for row in records.devices.devices(device_ids).values()}
+            found = {row.id: row.shopper_id for row in records.devices.devices(device_ids).values()}
+        with self._lock:
+            # What was read before a device moved may be how it was before.
+            if moves == self._moves:
+                if len(self._known) + len(found) > _KNOWN_AT_MOST:
+                    self._known.clear()
+                self._known.update(found)
+        return found
 
-    def identify(self, device: DeviceRow, pivots: Mapping[str, str]) -> None:
+    def identify(self, device: DeviceRow, pivots: Mapping[str, str], *, vouched: bool) -> None:
         """Keeps the shopper's phone (E.164, like +33612345678) and the country that it tells.
 
+        Where another shopper has that phone and the retailer's own server vouches for it, the device becomes hers;
+        from a phone alone nothing changes then, because anybody can claim a number, and hers opens a wallet.
+        What was decided and seen so far stays with the shopper before. Consents given before any phone was known
+        come along; those of somebody with another phone do not, for then the device has changed hands.
         Raises Invalid for a bad number and for pivot ids that this version cannot keep.
         """
         problems = [
@@ -119,9 +142,27 @@ class Devices:
             problems.append(Problem("/phone", "missing", "give the `phone`, like +33612345678"))
         if phone is None or problems:
             raise Invalid("the shopper cannot be identified by this", problems=problems)
-        self._database.write(
-            lambda records: records.devices.set_phone(device.shopper_id, phone, country=country_of(phone))
-        )
+        if self._database.write(lambda records: self._join(records, device.id, phone=phone, vouched=vouched)):
+            with self._lock:
+                self._moves += 1
+                self._known.pop(device.id, None)
+            self._changed(device.id)
+
+    def _join(self, records: Records, device_id: str, *, phone: str, vouched: bool) -> bool:
+        """Joins a device with the shopper of a phone; says whether it got another shopper by that."""
+        device = records.devices.device(device_id)
+        if device is None:
+            raise NotFound(f"there is no device {device_id!r}")
+        owner_id = records.devices.shopper_with_phone(phone)
+        if owner_id is None or owner_id == device.shopper_id:
+            records.devices.set_phone(device.shopper_id, phone, country=country_of(phone))
+            return False
+        if not vouched:
+            return False
+        if records.devices.shoppers([device.shopper_id])[device.shopper_id].phone is None:
+            records.devices.move_consents(device.shopper_id, to=owner_id)
+        records.devices.move_device(device_id, owner_id, at=self._clock.now())
+        return True
 
     def put_consents(self, device: DeviceRow, statements: Sequence[ConsentRow]) -> None:
         """Adds consent statements to those kept; the newest per purpose and channel counts.
@@ -162,14 +203,6 @@ class Devices:
         return Registered(device_id, token)
 
 
-def _derived_token(records: Records, message: str, spare_secret: str) -> str:
-    secret = records.catalog.setting(_TOKEN_SECRET)
-    if secret is None:
-        secret = spare_secret
-        records.catalog.keep_setting(_TOKEN_SECRET, secret)
-    return token_text(hmac.digest(bytes.fromhex(secret), message.encode(), "sha256"))
-
-
 def _refuse_other_body(first: AnswerRow, body_hash: bytes) -> None:
     if first.body_hash != body_hash:
         raise Invalid(
@@ -182,7 +215,7 @@ def _refuse_bad(details: Mapping[str, Any]) -> None:
     checks: dict[str, tuple[Callable[[Any], object], str]] = {
         "platform": (lambda value: value in PLATFORMS, "write ios or android"),
         "language": (_LANGUAGE.fullmatch, "write the two letters of ISO 639-1, like fr"),
-        "timezone": (_is_timezone, "write an IANA name, like Europe/Paris"),
+        "timezone": (lambda value: value in timezones(), "write an IANA name, like Europe/Paris"),
     }
     problems = [
         Problem(f"/{name}", f"bad_{name}", advice)
@@ -191,15 +224,6 @@ def _refuse_bad(details: Mapping[str, Any]) -> None:
     ]
     if problems:
         raise Invalid("the device's details are not valid", problems=problems)
-
-
-def _is_timezone(name: str) -> bool:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        # A folder of the zone database, like "Europe", is an OSError.
-        return False
-    return True
 
 
 def _consent_problems(pointer: str, statement: ConsentRow, *, now: datetime) -> list[Problem]:

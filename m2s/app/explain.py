@@ -1,12 +1,12 @@
 """Why did a shopper get a message, or none? Kept decisions, each with its trace in plain sentences."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from campaigns.explain import explain
+from campaigns.explain import Fate, explain
 from m2s.app.ports import Database, Records
-from m2s.app.rows import DecisionRow
+from m2s.app.rows import DecisionRow, MessageRow
 from m2s.core.base.errors import NotFound
 from m2s.core.base.instants import Clock, from_ms, to_ms
 
@@ -27,9 +27,10 @@ _NOT_SEEN = (
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """One decision and its sentences: what was decided, then a sentence per rule that was asked."""
+    """One decision, the message of a send, and sentences: what came of it, then one per rule that was asked."""
 
     decision: DecisionRow
+    message: MessageRow | None
     sentences: tuple[str, ...]
 
 
@@ -65,9 +66,10 @@ class Explain:
         """A decision by its id; raises NotFound."""
         with self._database.read() as records:
             row = records.decisions.get(decision_id)
-        if row is None:
-            raise NotFound(f"there is no decision {decision_id!r}")
-        return _explained(row)
+            if row is None:
+                raise NotFound(f"there is no decision {decision_id!r}")
+            (explained,) = _explained(records, [row])
+        return explained
 
     def find(
         self,
@@ -87,14 +89,13 @@ class Explain:
             shopper_id = _shopper(records, shopper_id=shopper_id, device_id=device_id)
             rows = records.decisions.find(
                 shopper_id=shopper_id,
-                device_id=None,
                 offer_id=offer_id,
                 since=since,
                 until=until,
                 limit=min(limit, MOST_DECISIONS),
             )
             if rows:
-                return Explanation(tuple(_explained(row) for row in rows))
+                return Explanation(_explained(records, rows))
             if shopper_id is None:
                 return Explanation((), (_NO_OCCASION,))
             seen = self._last_seen(records, shopper_id)
@@ -124,6 +125,12 @@ def _shopper(records: Records, *, shopper_id: str | None, device_id: str | None)
     return shopper_id
 
 
-def _explained(row: DecisionRow) -> Explained:
+def _explained(records: Records, rows: Sequence[DecisionRow]) -> tuple[Explained, ...]:
+    messages = records.messages.of_decisions(row.id for row in rows)
+    return tuple(_told(row, messages.get(row.id)) for row in rows)
+
+
+def _told(row: DecisionRow, message: MessageRow | None) -> Explained:
     record = {"outcome": row.outcome, "channel": row.channel, "trace": row.trace}
-    return Explained(row, tuple(explain(record)))
+    fate = None if message is None else Fate(message.state, message.reason)
+    return Explained(row, message, tuple(explain(record, fate)))

@@ -67,6 +67,7 @@ def store_facts(store: Store, now: datetime) -> StoreFacts:
         subdivision=store.subdivision,
         is_open=hours.is_open(now),
         closes_at=hours.closes_at(now),
+        last_closing_at=hours.last_closing_of_day(now),
     )
 
 

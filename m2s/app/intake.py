@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from operator import attrgetter
 
 import structlog
 
@@ -13,19 +14,19 @@ from m2s.app.decide import settle
 from m2s.app.dedupe import SeenIds
 from m2s.app.facts import load_shoppers, store_facts
 from m2s.app.groups import GroupResult
-from m2s.app.matching import Matched, match_group
+from m2s.app.matching import ACCURACY_M, AT_MS, Matched, match_group
 from m2s.app.ports import Observer, Records
 from m2s.app.presences import Fired, Presences, Step
 from m2s.app.sighting import Answer, Batch, Rejected
 from m2s.app.visits import close_visits, refresh_visits
 from m2s.core.base.ids import Ids
 from m2s.core.base.instants import Clock, from_ms, rfc3339, to_ms
-from m2s.core.presence.evidence import PREMISES, Evidence
+from m2s.core.places.zone import PREMISES
+from m2s.core.presence.evidence import Evidence
 from m2s.core.presence.quality import OLDEST_MS
 
 _log = structlog.get_logger()
 _DEDUPE_MARGIN_MS = 3_600_000
-_NEVER_MS = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +73,13 @@ class Intake:
         """Judges, keeps and follows up the sightings of many requests in the current transaction."""
         catalog, now, began_s = self._catalog(), self._clock.now(), self._clock.monotonic_s()
         matched = match_group(items, catalog, self._seen)
-        decisions: list[Decision] = []
         step = Step(self._presences)
         if matched.rows:
             records.sightings.add_sightings(matched.rows)
-        if matched.evidence:
-            records.sightings.add_evidence(
-                [evidence for _, evidence in matched.evidence], zone_version=catalog.version
-            )
-            decisions = self._follow(records, matched, step=step, catalog=catalog, now=now)
-        followed = {evidence.shopper_id for _, evidence in matched.evidence}
-        for shopper_id, at_ms, accuracy_m in matched.outside:
-            if shopper_id not in followed:
-                step.leave_all(shopper_id, at_ms, accuracy_m=accuracy_m, catalog=catalog)
+        decisions = self._follow(records, matched, step=step, catalog=catalog, now=now)
+        records.sightings.add_evidence(
+            [evidence for _, evidence in matched.evidence], zone_version=catalog.version
+        )
         step.keep(records)
 
         def publish() -> None:
@@ -135,13 +130,13 @@ class Intake:
         self, records: Records, matched: Matched, *, step: Step, catalog: Catalog, now: datetime
     ) -> list[Decision]:
         number_of: dict[str, int] = {}
-        touched: dict[tuple[str, str], int] = {}
+        fresh: dict[tuple[str, str], list[Evidence]] = {}
         for number, evidence in matched.evidence:
             number_of[evidence.shopper_id] = number
             if evidence.zone_id == PREMISES:
-                pair = (evidence.shopper_id, evidence.store_id)
-                touched[pair] = min(touched.get(pair, evidence.at_ms), evidence.at_ms)
-        for told in refresh_visits(records, touched, catalog=catalog, now=now):
+                fresh.setdefault((evidence.shopper_id, evidence.store_id), []).append(evidence)
+        touched = {pair: min(one.at_ms for one in new) for pair, new in fresh.items()}
+        for told in refresh_visits(records, touched, fresh=fresh, catalog=catalog, now=now):
             matched.tallies[number_of[told.visit.shopper_id]].events.append(
                 {
                     "type": "visit.started",
@@ -194,29 +189,41 @@ class Intake:
         return decisions
 
 
+@dataclass(slots=True)
+class _Move:
+    """One sighting as it moves presence: a fix (with its accuracy) ends what it is outside of."""
+
+    at_ms: int
+    accuracy_m: float | None
+    evidence: list[Evidence]
+
+
 def _moved(step: Step, matched: Matched, catalog: Catalog) -> list[Fired]:
-    """What fires as shoppers with evidence come and go, in order of time."""
-    # Before a shopper is anywhere there is nothing to leave, and most fixes leave nothing.
-    since_ms: dict[str, int] = {}
+    """What fires as each shopper comes and goes, in order of event time."""
+    moves: dict[str, list[_Move]] = {}
+    last: Evidence | None = None
     for _, evidence in matched.evidence:
-        shopper_id, at_ms = evidence.shopper_id, evidence.at_ms
-        since_ms[shopper_id] = 0 if step.zones(shopper_id) else min(since_ms.get(shopper_id, at_ms), at_ms)
-    moves: list[tuple[int, int, Evidence | None]] = [
-        (at_ms, number, None)
-        for number, (shopper_id, at_ms, _) in enumerate(matched.outside)
-        if at_ms >= since_ms.get(shopper_id, _NEVER_MS)
-    ]
-    moves += [
-        (evidence.at_ms, number, evidence)
-        for number, (_, evidence) in enumerate(matched.evidence, len(matched.outside))
-    ]
-    fired: list[Fired] = []
-    for at_ms, number, move in sorted(moves):
-        if move is not None:
-            fired += step.advance(move, catalog)
+        if (
+            last is not None
+            and evidence.sighting_id == last.sighting_id
+            and evidence.device_id == last.device_id
+        ):
+            moves[evidence.shopper_id][-1].evidence.append(evidence)
         else:
-            shopper_id, _, accuracy_m = matched.outside[number]
-            step.leave_all(shopper_id, at_ms, accuracy_m=accuracy_m, catalog=catalog)
+            accuracy_m = None if evidence.mocked else evidence.accuracy_m
+            moves.setdefault(evidence.shopper_id, []).append(_Move(evidence.at_ms, accuracy_m, [evidence]))
+        last = evidence
+    for shopper_id, rows in matched.outside.items():
+        if shopper_id in moves or step.zones(shopper_id):
+            moves.setdefault(shopper_id, []).extend(_Move(row[AT_MS], row[ACCURACY_M], []) for row in rows)
+    fired: list[Fired] = []
+    for shopper_id, in_turn in moves.items():
+        for move in sorted(in_turn, key=attrgetter("at_ms")):
+            if move.accuracy_m is not None:
+                touched = {(one.store_id, one.zone_id) for one in move.evidence}
+                step.leave(shopper_id, move.at_ms, accuracy_m=move.accuracy_m, but=touched, catalog=catalog)
+            for one in move.evidence:
+                fired += step.advance(one, catalog)
     return fired
 
 

@@ -12,6 +12,7 @@ from m2s.core.base.instants import Clock
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICKS_KEPT = timedelta(days=1)
+_ANSWERS_KEPT = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +29,10 @@ def standard_jobs(
 ) -> tuple[Job, ...]:
     """The jobs of a serving process, in the order in which ticks of the same instant should run."""
 
-    def forget_ticks(now: datetime) -> None:
+    def forget(now: datetime) -> None:
         def work(records: Records) -> None:
             records.jobs.forget_ticks(now - _TICKS_KEPT)
+            records.access.forget_answers(now - _ANSWERS_KEPT)
 
         database.write(work)
 
@@ -40,7 +42,7 @@ def standard_jobs(
         Job("recover_leases", 30, lambda _now: deliver.recover_lost()),
         Job("expire", 60, deliver.expire),
         Job("deliver", 1, lambda _now: deliver.drain()),
-        Job("forget_ticks", 3600, forget_ticks),
+        Job("forget", 3600, forget),
     )
 
 
@@ -62,10 +64,6 @@ class Jobs:
     def every_s(self, name: str) -> int:
         """A job's period in seconds. Raises KeyError for a job that is not in the list."""
         return self._jobs[name].every_s
-
-    def last_due(self, name: str) -> datetime | None:
-        """The latest tick of a job that this process has run or found taken; None before the first."""
-        return self._last_due.get(name)
 
     def tick(self, name: str, due: datetime) -> bool:
         """Runs a job if nobody has run this tick of it yet; says whether it did."""

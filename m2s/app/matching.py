@@ -11,7 +11,8 @@ from m2s.app.catalog import Catalog
 from m2s.app.dedupe import SeenIds
 from m2s.app.sighting import Answer, Batch, BeaconSighting, Geofence, Location, Rejected, Sighting
 from m2s.core.base.instants import to_ms
-from m2s.core.presence.evidence import PREMISES, Evidence, Kind, Transition
+from m2s.core.places.zone import PREMISES
+from m2s.core.presence.evidence import Evidence, Kind, Transition
 from m2s.core.presence.quality import OLDEST_SAMPLE_MS, believable, event_time
 
 CLOCK_TRUSTED = 1
@@ -21,7 +22,9 @@ FOREGROUND = 4
 
 
 Row = tuple[Any, ...]
-"""A sighting as `Sightings.add_sightings` takes it."""
+"""A sighting as `Sightings.add_sightings` takes it; the names below say where some of its values stand."""
+
+DEVICE, ID, AT_MS, RECEIVED_MS, LATITUDE, LONGITUDE, ACCURACY_M, SPEED_MPS, FLAGS = 0, 1, 3, 4, 5, 6, 7, 8, 9
 
 
 @dataclass(slots=True)
@@ -44,105 +47,171 @@ class Matched:
     """A group after matching.
 
     `rows` are sightings to append, `keys` their de-duplication keys; `evidence` carries the index of its
-    request; `outside` are (shopper_id, at_ms, accuracy_m) of fixes outside every padded zone.
+    request; `outside` are by shopper the rows of believable fixes outside every padded zone, away or not.
     """
 
     tallies: list[Tally]
     rows: list[Row] = field(default_factory=list)
     keys: set[bytes] = field(default_factory=set)
     evidence: list[tuple[int, Evidence]] = field(default_factory=list)
-    outside: list[tuple[str, int, float]] = field(default_factory=list)
+    outside: dict[str, list[Row]] = field(default_factory=dict)
 
 
-_Item = tuple[int, Sighting, str, Row]
-"""The index of its request, what came, whose it is, and its row, which holds an event time that can be believed."""
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What of one request has an event time that can be believed, as it came and as rows."""
+
+    number: int
+    batch: Batch
+    sightings: list[Sighting]
+    rows: list[Row]
+    fixes: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Located:
+    """The fixes of a group, in order: which are away, which have (zone, distance) hits, and which have either."""
+
+    away: list[bool]
+    hits: Mapping[int, Sequence[tuple[int, float]]]
+    marked: list[bool]
 
 
 def match_group(batches: Sequence[Batch], catalog: Catalog, seen: SeenIds) -> Matched:
     """Judges every item of a group: rejected, away, duplicate, or accepted with the evidence it gives."""
     matched = Matched([Tally(rejected=list(batch.rejected)) for batch in batches])
-    items = _timed(batches, matched.tallies)
-    away, hits = _located(items, catalog)
-    young, old = seen.generations
-    tallies, keys, point = matched.tallies, matched.keys, -1
-    device_id, key_of = None, SeenIds.keys_of("")
-    for number, sighting, shopper_id, row in items:
-        evidence: Sequence[Evidence] | None = ()
-        is_fix = type(sighting) is Location
-        if is_fix:
-            point += 1
-            if away[point]:
-                evidence = None
-            elif point in hits:
-                evidence = _position(shopper_id, row, hits[point], catalog=catalog)
-        else:
-            evidence = _reported(shopper_id, row, sighting, catalog=catalog)
-        if evidence is None:
-            tallies[number].away += 1
-            continue
-        if row[0] != device_id:
-            device_id = row[0]
-            key_of = SeenIds.keys_of(device_id)
-        key = key_of(row[1])
-        if key in keys or key in young or key in old:
-            tallies[number].duplicates += 1
-            continue
-        tallies[number].accepted += 1
-        keys.add(key)
-        matched.rows.append(row)
-        if evidence:
-            matched.evidence.extend((number, one) for one in evidence)
-        elif is_fix and not row[9] & MOCKED:
-            matched.outside.append((shopper_id, row[3], row[7]))
+    requests = [_timed(number, batch, matched.tallies[number]) for number, batch in enumerate(batches)]
+    located = _locate(requests, catalog)
+    first = 0
+    for request in requests:
+        if not _taken_whole(request, first, located, matched=matched, seen=seen):
+            _take_singly(request, first, located, matched=matched, seen=seen, catalog=catalog)
+        first += request.fixes
     return matched
 
 
-def _timed(batches: Sequence[Batch], tallies: Sequence[Tally]) -> list[_Item]:
-    items: list[_Item] = []
-    for number, batch in enumerate(batches):
-        received_ms, sent_ms, sender, shoppers = (
-            batch.received_at_ms,
-            batch.sent_at_ms,
-            batch.device_id,
-            batch.shoppers,
-        )
-        oldest_ms, newest_ms = believable(received_ms)
-        for index, sighting in batch.items:
-            at = sighting.at
-            try:
-                at_ms, trusted = event_time(
-                    received_ms, sent_ms, at_ms=None if at is None else to_ms(at), age_ms=sighting.age_ms
-                )
-            except ValueError as error:
-                tallies[number].rejected.append(Rejected(index, sighting.id, "invalid", str(error)))
-                continue
-            if not oldest_ms <= at_ms <= newest_ms:
-                detail = "happened more than 5 minutes in the future or more than 72 hours ago"
-                tallies[number].rejected.append(Rejected(index, sighting.id, "time_out_of_range", detail))
-                continue
+def _timed(number: int, batch: Batch, tally: Tally) -> _Request:
+    sightings: list[Sighting] = []
+    rows: list[Row] = []
+    fixes = 0
+    received_ms, sent_ms, sender = batch.received_at_ms, batch.sent_at_ms, batch.device_id
+    oldest_ms, newest_ms = believable(received_ms)
+    for index, sighting in batch.items:
+        at, age_ms = sighting.at, sighting.age_ms
+        flags = 0
+        if age_ms is not None:
+            at_ms = received_ms - age_ms
+        elif at is not None:
+            at_ms, trusted = event_time(received_ms, sent_ms, at_ms=to_ms(at), age_ms=None)
             flags = CLOCK_TRUSTED if trusted else 0
-            if sighting.mocked:
-                flags |= MOCKED
-            if sighting.foreground:
-                flags |= FOREGROUND
-            device_id = sender or sighting.device_id or ""
-            row = _row(sighting, device_id, at_ms=at_ms, received_ms=received_ms, flags=flags)
-            items.append((number, sighting, shoppers[device_id], row))
-    return items
+        else:
+            tally.rejected.append(Rejected(index, sighting.id, "missing_time", "give `age_ms`, or `at`"))
+            continue
+        if not oldest_ms <= at_ms <= newest_ms:
+            detail = "happened more than 5 minutes in the future or more than 72 hours ago"
+            tally.rejected.append(Rejected(index, sighting.id, "time_out_of_range", detail))
+            continue
+        if sighting.mocked:
+            flags |= MOCKED
+        if sighting.foreground:
+            flags |= FOREGROUND
+        device_id = sender or sighting.device_id or ""
+        sightings.append(sighting)
+        if type(sighting) is Location:
+            fixes += 1
+            rows.append(
+                (
+                    device_id,
+                    sighting.id,
+                    "location",
+                    at_ms,
+                    received_ms,
+                    sighting.latitude,
+                    sighting.longitude,
+                    sighting.accuracy_m,
+                    sighting.speed_mps,
+                    flags,
+                    None,
+                )
+            )
+        else:
+            rows.append(_row(sighting, device_id, at_ms=at_ms, received_ms=received_ms, flags=flags))
+    return _Request(number, batch, sightings, rows, fixes)
 
 
-def _located(
-    items: Sequence[_Item], catalog: Catalog
-) -> tuple[Sequence[bool], Mapping[int, Sequence[tuple[int, float]]]]:
-    """For the fixes among the items, in order: whether each is away; and the (zone, distance) hits of some."""
-    fixes = [row for _, sighting, _, row in items if type(sighting) is Location]
-    located = catalog.index.locate(np.array([row[5] for row in fixes]), np.array([row[6] for row in fixes]))
+def _locate(requests: Sequence[_Request], catalog: Catalog) -> _Located:
+    fixes = [
+        row
+        for request in requests
+        for sighting, row in zip(request.sightings, request.rows, strict=True)
+        if type(sighting) is Location
+    ]
+    located = catalog.index.locate(
+        np.array([row[LATITUDE] for row in fixes]), np.array([row[LONGITUDE] for row in fixes])
+    )
     hits: dict[int, list[tuple[int, float]]] = {}
     for point, zone, distance_m in zip(
         located.point_index.tolist(), located.zone_index.tolist(), located.distance_m.tolist(), strict=True
     ):
         hits.setdefault(point, []).append((zone, distance_m))
-    return located.away.tolist(), hits
+    marked = located.away.copy()
+    marked[located.point_index] = True
+    return _Located(located.away.tolist(), hits, marked.tolist())
+
+
+def _taken_whole(
+    request: _Request, first: int, located: _Located, *, matched: Matched, seen: SeenIds
+) -> bool:
+    """Takes a request of nothing but new fixes that touch no zone, which most are; False for every other."""
+    rows, device_id = request.rows, request.batch.device_id
+    if device_id is None or request.fixes < len(rows) or any(located.marked[first : first + request.fixes]):
+        return False
+    keys = set(map(seen.keys_of(device_id), [row[ID] for row in rows]))
+    young, old = seen.generations
+    if len(keys) < len(rows) or not (
+        keys.isdisjoint(young) and keys.isdisjoint(old) and keys.isdisjoint(matched.keys)
+    ):
+        return False
+    matched.tallies[request.number].accepted += len(rows)
+    matched.keys |= keys
+    matched.rows += rows
+    outside = matched.outside.setdefault(request.batch.shoppers[device_id], [])
+    outside += [row for row in rows if not row[FLAGS] & MOCKED]
+    return True
+
+
+def _take_singly(
+    request: _Request, first: int, located: _Located, *, matched: Matched, seen: SeenIds, catalog: Catalog
+) -> None:
+    tally, shoppers, point = matched.tallies[request.number], request.batch.shoppers, first - 1
+    for sighting, row in zip(request.sightings, request.rows, strict=True):
+        evidence: Sequence[Evidence] | None = ()
+        shopper_id = shoppers[row[DEVICE]]
+        is_fix = type(sighting) is Location
+        if is_fix:
+            point += 1
+            if located.away[point]:
+                evidence = None
+                if not row[FLAGS] & MOCKED:
+                    matched.outside.setdefault(shopper_id, []).append(row)
+            elif point in located.hits:
+                evidence = _position(shopper_id, row, located.hits[point], catalog=catalog)
+        else:
+            evidence = _reported(shopper_id, row, sighting, catalog=catalog)
+        if evidence is None:
+            tally.away += 1
+            continue
+        key = seen.key(row[DEVICE], row[ID])
+        if key in matched.keys or key in seen:
+            tally.duplicates += 1
+            continue
+        tally.accepted += 1
+        matched.keys.add(key)
+        matched.rows.append(row)
+        if evidence:
+            matched.evidence.extend((request.number, one) for one in evidence)
+        elif is_fix and not row[FLAGS] & MOCKED:
+            matched.outside.setdefault(shopper_id, []).append(row)
 
 
 def _position(
@@ -195,10 +264,10 @@ def _fence(shopper_id: str, row: Row, sighting: Geofence, *, catalog: Catalog) -
             shopper_id=shopper_id,
             store_id=store_id,
             zone_id=zone_id,
-            device_id=row[0],
+            device_id=row[DEVICE],
             sighting_id=sighting.id,
             kind=Kind.GEOFENCE,
-            at_ms=row[3],
+            at_ms=row[AT_MS],
             inside_probability=inside,
             transition=sighting.transition,
             mocked=sighting.mocked,
@@ -220,15 +289,16 @@ def _beacon(
             shopper_id=shopper_id,
             store_id=store.id,
             zone_id=PREMISES,
-            device_id=row[0],
+            device_id=row[DEVICE],
             sighting_id=sighting.id,
             kind=Kind.BEACON,
-            at_ms=row[3],
+            at_ms=row[AT_MS],
             inside_probability=1.0,
             beacon=f"{beacon.major}/{beacon.minor}",
             place=beacon.place,
             measured_power_dbm=beacon.measured_power_dbm,
-            samples=_samples(sighting, sent_before_ms=row[4] - row[3]) or ((0, sighting.rssi_dbm),),
+            samples=_samples(sighting, sent_before_ms=row[RECEIVED_MS] - row[AT_MS])
+            or ((0, sighting.rssi_dbm),),
             mocked=sighting.mocked,
         )
     ]
@@ -241,20 +311,6 @@ def _samples(sighting: BeaconSighting, *, sent_before_ms: int) -> tuple[tuple[in
 
 
 def _row(sighting: Sighting, device_id: str, *, at_ms: int, received_ms: int, flags: int) -> Row:
-    if type(sighting) is Location:
-        return (
-            device_id,
-            sighting.id,
-            "location",
-            at_ms,
-            received_ms,
-            sighting.latitude,
-            sighting.longitude,
-            sighting.accuracy_m,
-            sighting.speed_mps,
-            flags,
-            None,
-        )
     head = (device_id, sighting.id)
     if type(sighting) is Geofence:
         detail = {"transition": sighting.transition, "region_ids": sighting.region_ids}

@@ -1,23 +1,25 @@
 """What came of it? Reports per store and day, per store, and per offer with its lift, computed from what is kept."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from statistics import median
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from campaigns.model import Campaign
-from m2s.app.catalog import Catalog, read_applied
+from m2s.app.catalog import Catalog, read_applied, stores_of
+from m2s.app.figures import CountRow, OfferedRow
 from m2s.app.ports import Database, Records
-from m2s.app.rows import DecisionRow, MessageRow, RedemptionRow, VisitRow
+from m2s.app.rows import VisitRow
 from m2s.core.base.errors import NotFound
 from m2s.core.base.instants import Clock, rfc3339
 from m2s.core.measure.lift import Arm, Lift, lift
 from m2s.core.presence.visit import RULE_VERSION
 
 _BEGINNING = datetime.fromisoformat("2000-01-01T00:00:00+00:00")
+_SHORTEST = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +44,28 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
-    """The rows of a span, already narrowed to the store and campaign asked for; stopped campaigns included."""
+class _Asked:
+    """What a report is made from: what is kept, the stores as they are now, and the span with its end."""
 
-    campaigns: Sequence[Campaign]
-    visits: Sequence[VisitRow]
-    decisions: Sequence[DecisionRow]
-    exposures: Sequence[MessageRow]
-    redemptions: Sequence[RedemptionRow]
+    records: Records
+    catalog: Catalog
+    span: Span
+    until: datetime
+
+    def counts(self, *, by_quarter: bool = False) -> list[CountRow]:
+        span = self.span
+        return self.records.reports.counts(
+            span.since,
+            self.until,
+            store_id=span.store_id,
+            campaign_id=span.campaign_id,
+            by_quarter=by_quarter,
+        )
+
+    def stays(self) -> list[VisitRow]:
+        return self.records.reports.visits(
+            self.span.since, self.until, store_id=self.span.store_id, kinds=("visit", "passer_by")
+        )
 
 
 _FIGURES = (
@@ -90,34 +106,29 @@ class Measure:
         if name not in REPORTS:
             raise NotFound(f"there is no report {name!r}; there are {', '.join(REPORTS)}")
         columns, make = REPORTS[name]
+        now = self._clock.now()
         with self._database.read() as records:
-            kept = _kept(records, span, until=span.until or self._clock.now())
-        rows = make(kept, self._catalog())
-        return Report(name, columns, tuple(rows), rfc3339(self._clock.now()), RULE_VERSION)
+            rows = make(_Asked(records, self._catalog(), span, span.until or now))
+        return Report(name, columns, tuple(rows), rfc3339(now), RULE_VERSION)
 
 
 def campaign_lift(
-    campaign: Campaign, decisions: Iterable[DecisionRow], visits: Iterable[VisitRow], stores: Catalog
+    campaign: Campaign,
+    first: Mapping[str, OfferedRow],
+    visits: Iterable[VisitRow],
+    *,
+    store_ids: Collection[str],
 ) -> Lift | None:
     """Shoppers with at least one visit to a store of the campaign after their first decision, arm against arm.
 
-    The analysis set is everybody with a send or a ghost of the campaign; a visit counts that starts after the
-    first decision and within the attribution window. Shoppers held out from all campaigns are in neither arm.
+    `first` holds by shopper id the first send or ghost of the campaign ever. A visit counts that starts after it
+    and within the attribution window. Shoppers held out from all campaigns are in neither arm.
     """
-    first: dict[str, DecisionRow] = {}
-    for row in sorted(decisions, key=lambda row: row.decided_at):
-        if row.campaign_id == campaign.id and row.outcome != "suppressed":
-            first.setdefault(row.shopper_id, row)
-    taking_part = {
-        store.id
-        for store in stores.stores.values()
-        if campaign.stores.matches(store_id=store.id, tags=store.tags, brand=store.brand)
-    }
     came = {
         visit.shopper_id
         for visit in visits
         if visit.kind == "visit"
-        and visit.store_id in taking_part
+        and visit.store_id in store_ids
         and visit.shopper_id in first
         and first[visit.shopper_id].decided_at
         < visit.start_at
@@ -125,73 +136,66 @@ def campaign_lift(
     }
     arms: dict[str, list[bool]] = defaultdict(list)
     for shopper_id, row in first.items():
-        if row.trace and row.trace[-1]["name"] != "universal_holdout":
+        if row.reason != "universal_holdout":
             arms[row.outcome].append(shopper_id in came)
     treated, control = arms["send"], arms["ghost"]
     return lift(Arm(sum(treated), len(treated)), Arm(sum(control), len(control)))
 
 
-def _kept(records: Records, span: Span, *, until: datetime) -> _Kept:
-    def wanted(row: VisitRow | DecisionRow | MessageRow | RedemptionRow) -> bool:
-        campaign_id = getattr(row, "campaign_id", span.campaign_id)
-        return span.store_id in (None, row.store_id) and span.campaign_id in (None, campaign_id)
-
-    reports = records.reports
-    return _Kept(
-        campaigns=[
-            read_applied(row) for row in records.catalog.campaigns() if span.campaign_id in (None, row.id)
-        ],
-        visits=[row for row in reports.visits(span.since, until) if wanted(row)],
-        decisions=[row for row in reports.decisions(span.since, until) if wanted(row)],
-        exposures=[row for row in reports.exposures(span.since, until) if wanted(row)],
-        redemptions=[
-            row for row in reports.redemptions(span.since, until) if wanted(row) and row.voided_at is None
-        ],
-    )
+def _compared(asked: _Asked, campaign: Campaign) -> Lift | None:
+    """The lift of those whose first decision of the campaign, at whatever store, lies in the span."""
+    reports = asked.records.reports
+    first: dict[str, OfferedRow] = {}
+    for row in reports.offered(campaign.id):
+        first.setdefault(row.shopper_id, row)
+    cohort = {who: row for who, row in first.items() if asked.span.since <= row.decided_at < asked.until}
+    if not cohort:
+        return None
+    times = [row.decided_at for row in cohort.values()]
+    end = max(times) + campaign.attribution_window + _SHORTEST
+    visits = reports.visits(min(times), end, kinds=("visit",))
+    taking_part = {store.id for store in stores_of(campaign, asked.catalog.stores.values())}
+    return campaign_lift(campaign, cohort, visits, store_ids=taking_part)
 
 
-def _by_day(kept: _Kept, catalog: Catalog) -> list[dict[str, Any]]:
+def _by_day(asked: _Asked) -> list[dict[str, Any]]:
     def key(store_id: str, at: datetime) -> tuple[str, date]:
-        store = catalog.stores.get(store_id)
+        store = asked.catalog.stores.get(store_id)
         return store_id, at.astimezone(ZoneInfo(store.timezone if store else "UTC")).date()
 
     return [
         {"store_id": store_id, "day": day.isoformat(), **figures}
-        for (store_id, day), figures in _figures(kept, key)
+        for (store_id, day), figures in _figures(asked, key, counts=asked.counts(by_quarter=True))
     ]
 
 
-def _by_store(kept: _Kept, catalog: Catalog) -> list[dict[str, Any]]:
-    found = {store_id: figures for (store_id,), figures in _figures(kept, lambda store_id, _: (store_id,))}
-    names = {store.id: store.name for store in catalog.stores.values()}
+def _by_store(asked: _Asked) -> list[dict[str, Any]]:
+    found = {
+        store_id: figures
+        for (store_id,), figures in _figures(asked, lambda store_id, _: (store_id,), counts=asked.counts())
+    }
+    names = {store.id: store.name for store in asked.catalog.stores.values()}
     return [
         {"store_id": store_id, "name": names.get(store_id), **found[store_id]} for store_id in sorted(found)
     ]
 
 
 def _figures(
-    kept: _Kept, key: Callable[[str, datetime], tuple[Any, ...]]
+    asked: _Asked, key: Callable[[str, datetime], tuple[Any, ...]], *, counts: Iterable[CountRow]
 ) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
     """The common figures of every group that has any, sorted by its key."""
     passers_by: Counter[tuple[Any, ...]] = Counter()
     visits: dict[tuple[Any, ...], list[VisitRow]] = defaultdict(list)
-    for visit in kept.visits:
+    for visit in asked.stays():
         group = key(visit.store_id, visit.start_at)
         if visit.kind == "visit":
             visits[group].append(visit)
-        elif visit.kind == "passer_by":
+        else:
             passers_by[group] += 1
-    exposures = Counter(key(row.store_id, row.created_at) for row in kept.exposures)
-    redeemed = Counter(key(row.store_id, row.at) for row in kept.redemptions)
-    ghosts: Counter[tuple[Any, ...]] = Counter()
-    suppressed: dict[tuple[Any, ...], Counter[str]] = defaultdict(Counter)
-    for row in kept.decisions:
-        group = key(row.store_id, row.decided_at)
-        if row.outcome == "ghost":
-            ghosts[group] += 1
-        elif row.outcome == "suppressed":
-            suppressed[group][row.reason or "unknown"] += 1
-    groups = {*passers_by, *visits, *exposures, *redeemed, *ghosts, *suppressed}
+    counted: dict[tuple[Any, ...], list[CountRow]] = defaultdict(list)
+    for row in counts:
+        counted[key(row.store_id, row.at)].append(row)
+    groups = {*passers_by, *visits, *counted}
     return [
         (
             group,
@@ -202,41 +206,42 @@ def _figures(
                 "median_dwell_s": round(median(visit.dwell_s for visit in visits[group]))
                 if visits[group]
                 else None,
-                "exposures": exposures[group],
-                "ghosts": ghosts[group],
-                "suppressed": dict(suppressed[group].most_common()),
-                "redemptions": redeemed[group],
+                **_sums(counted[group]),
             },
         )
         for group in sorted(groups)
     ]
 
 
-def _by_offer(kept: _Kept, catalog: Catalog) -> list[dict[str, Any]]:
+def _sums(rows: Iterable[CountRow]) -> dict[str, Any]:
+    many: Counter[str] = Counter()
+    suppressed: Counter[str] = Counter()
+    for row in rows:
+        many[row.what] += row.many
+        if row.what == "suppressed":
+            suppressed[row.reason or "unknown"] += row.many
+    return {
+        "exposures": many["exposure"],
+        "ghosts": many["ghost"],
+        "suppressed": dict(suppressed.most_common()),
+        "redemptions": many["redemption"],
+    }
+
+
+def _by_offer(asked: _Asked) -> list[dict[str, Any]]:
+    """Of every campaign ever applied, stopped ones included."""
+    counted: dict[tuple[str, str], list[CountRow]] = defaultdict(list)
+    for row in asked.counts():
+        counted[row.campaign_id, row.offer_id].append(row)
     rows = []
-    for campaign in kept.campaigns:
-        compared = campaign_lift(campaign, kept.decisions, kept.visits, catalog)
+    for applied in asked.records.catalog.campaigns():
+        if asked.span.campaign_id not in (None, applied.id):
+            continue
+        campaign = read_applied(applied)
+        compared = _lift_figures(_compared(asked, campaign))
         for offer in campaign.offers:
-
-            def mine(
-                row: DecisionRow | MessageRow | RedemptionRow,
-                whose: tuple[str, str] = (campaign.id, offer.id),
-            ) -> bool:
-                return (row.campaign_id, row.offer_id) == whose
-
-            decided = [row for row in kept.decisions if mine(row)]
-            suppressed = Counter(row.reason or "unknown" for row in decided if row.outcome == "suppressed")
-            rows.append(
-                {
-                    "campaign_id": campaign.id,
-                    "offer_id": offer.id,
-                    "exposures": sum(mine(row) for row in kept.exposures),
-                    "ghosts": sum(row.outcome == "ghost" for row in decided),
-                    "suppressed": dict(suppressed.most_common()),
-                    "redemptions": sum(mine(row) for row in kept.redemptions),
-                    **_lift_figures(compared),
-                }
-            )
+            sums = _sums(counted[campaign.id, offer.id])
+            rows.append({"campaign_id": campaign.id, "offer_id": offer.id, **sums, **compared})
     return rows
 
 
@@ -257,7 +262,7 @@ def _lift_figures(compared: Lift | None) -> dict[str, Any]:
     }
 
 
-REPORTS: Mapping[str, tuple[tuple[str, ...], Callable[[_Kept, Catalog], Sequence[Mapping[str, Any]]]]] = {
+REPORTS: Mapping[str, tuple[tuple[str, ...], Callable[[_Asked], Sequence[Mapping[str, Any]]]]] = {
     "visits": (("store_id", "day", *_FIGURES), _by_day),
     "stores": (("store_id", "name", *_FIGURES), _by_store),
     "offers": (

@@ -9,19 +9,23 @@ import numpy as np
 import structlog
 
 from campaigns.decision import decide, deferred_until
-from campaigns.facts import Candidate, Decision, Occasion, Policy, ShopperFacts
+from campaigns.facts import Candidate, Decision, Occasion, Policy, ShopperFacts, StoreFacts
 from campaigns.model import At
 from campaigns.schedule import occurrences
 from m2s.app.catalog import Catalog, LiveOffer
 from m2s.app.decide import settle
 from m2s.app.facts import load_shoppers, store_facts
 from m2s.app.ports import Database, Records
+from m2s.core.base.errors import Unavailable
 from m2s.core.base.ids import Ids
 from m2s.core.base.instants import parse_rfc3339, rfc3339
 from m2s.core.places.geo import earth_centred
 from m2s.core.places.store import Store
 
 _PLANNED_UNTIL = "planned_until"
+_TOGETHER = 500
+"""How many shoppers are decided in one transaction; a store is never split."""
+_INSTANT = timedelta(milliseconds=1)
 
 _log = structlog.get_logger()
 
@@ -48,6 +52,10 @@ class _Nearest:
         return self.distance_m, self.store_id
 
 
+_Audience = Mapping[str, Mapping[str, _Nearest]]
+"""By target store the shoppers for whom it is the nearest of the send's stores."""
+
+
 class PlanSends:
     """Turns scheduled offers into decisions when they come due. `stop_number` is where an SMS answers STOP to."""
 
@@ -67,89 +75,137 @@ class PlanSends:
         self._stop_number = stop_number
 
     def catch_up(self, now: datetime) -> int:
-        """Plans everything due since the last time this finished; the first time ever only remembers `now`."""
+        """Plans everything due since the last time this finished; the first time ever only remembers `now`.
+
+        A send that fails somewhere is made up for by the next call, and does not hold the others back.
+        """
         with self._database.read() as records:
             planned_until = records.catalog.setting(_PLANNED_UNTIL)
         # A clock that was set back repeats a span; the claims keep its sends from being made again.
         since = now if planned_until is None else min(now, parse_rfc3339(planned_until))
-        made = self.run(since, now)
+        made, failed = self._run(since, now)
+        until = min((due - _INSTANT for due in failed), default=now)
 
         def remember(records: Records) -> None:
-            records.catalog.keep_setting(_PLANNED_UNTIL, rfc3339(now))
+            records.catalog.keep_setting(_PLANNED_UNTIL, rfc3339(until))
 
         self._database.write(remember)
         return made
 
     def run(self, since: datetime, now: datetime) -> int:
-        """Makes every send due in (since, now], one transaction a store; returns the number of decisions.
+        """Makes every send due in (since, now]; returns the number of decisions.
 
         A send that is older than its offer's `valid_for` is claimed and not made.
         """
-        catalog = self._catalog()
-        return sum(self._make(send, catalog, now=now) for send in _due(catalog, since, now))
+        return self._run(since, now)[0]
 
-    def _make(self, send: _Send, catalog: Catalog, *, now: datetime) -> int:
-        audience: Mapping[str, dict[str, _Nearest]] = {}
+    def _run(self, since: datetime, now: datetime) -> tuple[int, list[datetime]]:
+        """The number of decisions, and when the sends were due that failed at some store."""
+        catalog = self._catalog()
+        made, failed = 0, []
+        for send in _due(catalog, since, now):
+            try:
+                here, whole = self._make(send, catalog, now=now)
+            except Unavailable:
+                raise
+            except Exception as error:
+                here, whole = 0, False
+                _log.error("plan.failed", offer_id=send.entry.offer.id, error=repr(error))
+            made += here
+            if not whole:
+                failed.append(send.due)
+        return made, failed
+
+    def _make(self, send: _Send, catalog: Catalog, *, now: datetime) -> tuple[int, bool]:
+        """The number of decisions, and whether the send is now made at all of its stores."""
+        campaign_id, offer_id = send.entry.live.campaign.id, send.entry.offer.id
+        with self._database.read() as records:
+            claimed = records.decisions.claimed(campaign_id, offer_id, key=send.key)
+        stores = [store for store in send.stores if store.id not in claimed]
+        if not stores:
+            return 0, True
+        audience: _Audience = {}
         if send.due + send.entry.offer.valid_for > now:
             audience = self._audience(send, catalog)
         else:
-            _log.warning("plan.skipped", offer_id=send.entry.offer.id, due=rfc3339(send.due))
-        made = 0
-        for store in send.stores:
-            shoppers = audience.get(store.id, {})
+            _log.warning("plan.skipped", offer_id=offer_id, due=rfc3339(send.due))
+        made = [self._make_at(send, some, audience=audience, now=now) for some in _batches(stores, audience)]
+        return sum(here for here, _ in made), all(whole for _, whole in made)
 
-            def work(
-                records: Records, store: Store = store, shoppers: Mapping[str, _Nearest] = shoppers
-            ) -> int:
-                return self._make_at(records, send, store, shoppers=shoppers, now=now)
+    def _make_at(
+        self, send: _Send, stores: Sequence[Store], *, audience: _Audience, now: datetime
+    ) -> tuple[int, bool]:
+        """As `_make`, in one transaction; where that fails, in one for each store, so that only the culprit is left."""
 
-            made += self._database.write(work)
-        return made
+        def work(records: Records) -> int:
+            return self._decide_at(records, send, stores=stores, audience=audience, now=now)
 
-    def _audience(self, send: _Send, catalog: Catalog) -> Mapping[str, dict[str, _Nearest]]:
+        try:
+            return self._database.write(work), True
+        except Unavailable:
+            raise
+        except Exception as error:
+            if len(stores) == 1:
+                offer_id, store_id = send.entry.offer.id, stores[0].id
+                _log.error("plan.failed", offer_id=offer_id, store_id=store_id, error=repr(error))
+                return 0, False
+        made = [self._make_at(send, [store], audience=audience, now=now) for store in stores]
+        return sum(here for here, _ in made), all(whole for _, whole in made)
+
+    def _audience(self, send: _Send, catalog: Catalog) -> _Audience:
         """By target store the shoppers for whom it is the nearest of the send's stores."""
         near = _nearest_targets(send, list(catalog.stores.values()))
         since = send.due - send.trigger.audience_near.seen_within
         best: dict[str, _Nearest] = {}
         with self._database.read() as records:
-            for seen_id, target in near.items():
-                for shopper_id in records.sightings.shoppers_seen_at([seen_id], since):
-                    found = best.get(shopper_id, target)
-                    best[shopper_id] = min(found, target, key=_Nearest.rank)
+            for shopper_id, seen_id in records.sightings.seen_at(near, since):
+                target = near[seen_id]
+                best[shopper_id] = min(best.get(shopper_id, target), target, key=_Nearest.rank)
         audience: dict[str, dict[str, _Nearest]] = defaultdict(dict)
         for shopper_id, target in sorted(best.items()):
             audience[target.store_id][shopper_id] = target
         return audience
 
-    def _make_at(
+    def _decide_at(
         self,
         records: Records,
         send: _Send,
-        store: Store,
         *,
-        shoppers: Mapping[str, _Nearest],
+        stores: Sequence[Store],
+        audience: _Audience,
         now: datetime,
     ) -> int:
         campaign, offer = send.entry.live.campaign, send.entry.offer
-        if not records.decisions.claim_occurrence(
-            campaign.id, offer.id, store_id=store.id, key=send.key, due=send.due, at=now
-        ):
-            return 0
-        occasions = {shopper_id: _occasion(send, shopper_id, near) for shopper_id, near in shoppers.items()}
-        known = records.decisions.known_occasions(
-            [(campaign.id, offer.id, occasion.key) for occasion in occasions.values()]
+        claimed = records.decisions.claim(
+            campaign.id,
+            offer.id,
+            store_ids=[store.id for store in stores],
+            key=send.key,
+            due=send.due,
+            at=now,
         )
-        new = {
-            shopper_id: occasion
-            for shopper_id, occasion in occasions.items()
-            if (campaign.id, offer.id, occasion.key) not in known
+        there = {store.id: store_facts(store, now) for store in stores if store.id in claimed}
+        occasions = {
+            shopper_id: (_occasion(send, shopper_id, near), store)
+            for store in stores
+            if store.id in claimed
+            for shopper_id, near in audience.get(store.id, {}).items()
         }
-        facts = load_shoppers(records, new, now=now, inside={}, history=self._history(send))
-        decisions = [
-            self._decide(_candidate(send, occasion, store, at=now), store, facts[shopper_id], now=now)
-            for shopper_id, occasion in new.items()
-            if shopper_id in facts
-        ]
+        if not occasions:
+            return 0
+        known = records.decisions.known_occasions(
+            [(campaign.id, offer.id, occasion.key) for occasion, _ in occasions.values()]
+        )
+        facts = load_shoppers(records, occasions, now=now, inside={}, history=self._history(send))
+        decisions = []
+        for shopper_id, (occasion, store) in occasions.items():
+            if shopper_id not in facts or (campaign.id, offer.id, occasion.key) in known:
+                continue
+            candidate = _candidate(send, occasion, there[store.id])
+            try:
+                decisions.append(self._decide(candidate, store, facts[shopper_id], now=now))
+            except Exception as error:
+                _log.error("plan.undecided", offer_id=offer.id, shopper_id=shopper_id, error=repr(error))
         settle(records, decisions, ids=self._ids, stop_number=self._stop_number)
         return len(decisions)
 
@@ -203,6 +259,20 @@ def _sends(
         yield _Send(entry, trigger, due, key, tuple(sorted(its_stores, key=lambda store: store.id)))
 
 
+def _batches(stores: Sequence[Store], audience: _Audience) -> Iterable[list[Store]]:
+    """The stores in runs of at most `_TOGETHER` shoppers, so that those without any cost no transaction."""
+    batch: list[Store] = []
+    shoppers = 0
+    for store in stores:
+        here = len(audience.get(store.id, ()))
+        if batch and shoppers + here > _TOGETHER:
+            yield batch
+            batch, shoppers = [], 0
+        batch.append(store)
+        shoppers += here
+    yield batch
+
+
 def _nearest_targets(send: _Send, stores: Sequence[Store]) -> dict[str, _Nearest]:
     """For each store within reach of one of the send's stores, the nearest of these."""
     points = earth_centred(
@@ -231,7 +301,7 @@ def _occasion(send: _Send, shopper_id: str, near: _Nearest) -> Occasion:
     )
 
 
-def _candidate(send: _Send, occasion: Occasion, store: Store, *, at: datetime) -> Candidate:
+def _candidate(send: _Send, occasion: Occasion, store: StoreFacts) -> Candidate:
     live = send.entry.live
     return Candidate(
         campaign=live.campaign,
@@ -240,5 +310,5 @@ def _candidate(send: _Send, occasion: Occasion, store: Store, *, at: datetime) -
         salt=live.salt,
         paused=live.paused,
         occasion=occasion,
-        store=store_facts(store, at),
+        store=store,
     )

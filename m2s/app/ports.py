@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from campaigns.facts import PastOffer
+from m2s.app.figures import ReportRecords
 from m2s.app.rows import (
     AnswerRow,
     CampaignRow,
@@ -85,6 +86,8 @@ class AccessRecords(Protocol):
 
     def keep_answer(self, key_id: str, idempotency_key: str, *, answer: AnswerRow, at: datetime) -> None: ...
 
+    def forget_answers(self, before: datetime) -> None: ...
+
 
 class DeviceRecords(Protocol):
     """Devices, shoppers and consents."""
@@ -97,6 +100,10 @@ class DeviceRecords(Protocol):
 
     def device_by_token(self, token_hash: bytes) -> DeviceRow | None: ...
 
+    def set_token(self, device_id: str, token_hash: bytes) -> None:
+        """Ends a device's token: it has another one."""
+        ...
+
     def devices(self, device_ids: Iterable[str]) -> dict[str, DeviceRow]: ...
 
     def update_device(self, device_id: str, changes: Mapping[str, Any], *, at: datetime) -> None:
@@ -105,12 +112,22 @@ class DeviceRecords(Protocol):
 
     def set_phone(self, shopper_id: str, phone: str, *, country: str | None) -> None: ...
 
+    def shopper_with_phone(self, phone: str) -> str | None: ...
+
+    def move_device(self, device_id: str, shopper_id: str, *, at: datetime) -> None:
+        """Gives a device to another shopper."""
+        ...
+
+    def move_consents(self, shopper_id: str, *, to: str) -> None:
+        """Makes every consent statement of a shopper one of another shopper."""
+        ...
+
     def add_consents(
         self, device: DeviceRow, rows: Sequence[ConsentRow], *, received_at: datetime
     ) -> None: ...
 
     def consents(self, shopper_ids: Iterable[str]) -> dict[str, list[ConsentRow]]:
-        """The newest statement per shopper, purpose and channel."""
+        """The statement per shopper, purpose and channel that counts: the newest, a withdrawal from its receipt."""
         ...
 
     def shoppers(self, shopper_ids: Iterable[str]) -> dict[str, ShopperRow]: ...
@@ -164,8 +181,8 @@ class SightingRecords(Protocol):
         """Per shopper and store the end of the latest counted visit that ended since."""
         ...
 
-    def shoppers_seen_at(self, store_ids: Iterable[str], since: datetime) -> list[str]:
-        """Shoppers with evidence at any of the stores since, sorted."""
+    def seen_at(self, store_ids: Iterable[str], since: datetime) -> list[tuple[str, str]]:
+        """(shopper_id, store_id) of every shopper with evidence at one of the stores since, sorted."""
         ...
 
 
@@ -190,10 +207,21 @@ class DecisionRecords(Protocol):
         """Keeps (experiment, shopper_id, arm) where none is kept yet."""
         ...
 
-    def claim_occurrence(
-        self, campaign_id: str, offer_id: str, *, store_id: str, key: str, due: datetime, at: datetime
-    ) -> bool:
-        """True for the first to claim this scheduled send."""
+    def claimed(self, campaign_id: str, offer_id: str, *, key: str) -> set[str]:
+        """The stores for which this scheduled send is claimed already."""
+        ...
+
+    def claim(
+        self,
+        campaign_id: str,
+        offer_id: str,
+        *,
+        store_ids: Iterable[str],
+        key: str,
+        due: datetime,
+        at: datetime,
+    ) -> set[str]:
+        """Claims a scheduled send at stores; returns those that nobody had claimed."""
         ...
 
     def get(self, decision_id: str) -> DecisionRow | None: ...
@@ -202,7 +230,6 @@ class DecisionRecords(Protocol):
         self,
         *,
         shopper_id: str | None,
-        device_id: str | None,
         offer_id: str | None,
         since: datetime | None,
         until: datetime | None,
@@ -231,7 +258,13 @@ class MessageRecords(Protocol):
         at: datetime,
         not_before: datetime | None = None,
     ) -> bool:
-        """Moves a message on if the fence still holds; False when another worker took it."""
+        """Moves a message on if the fence holds and its state may be followed by this one; says whether it did."""
+        ...
+
+    def begin(
+        self, message_id: str, *, fence: int, now_s: float, leased_until_s: float, at: datetime
+    ) -> bool:
+        """A claimed message becomes `sending` under a new lease; False when its lease or its fence is over."""
         ...
 
     def add_attempt(
@@ -255,6 +288,10 @@ class MessageRecords(Protocol):
 
     def expire(self, now: datetime) -> int:
         """Planned messages past `valid_until` become `expired`."""
+        ...
+
+    def of_decisions(self, decision_ids: Iterable[str]) -> dict[str, MessageRow]:
+        """Messages by the decision that made them; decisions without one are absent."""
         ...
 
     def of_shopper(self, shopper_id: str, now: datetime) -> list[MessageRow]:
@@ -289,22 +326,6 @@ class CouponRecords(Protocol):
         self, shopper_ids: Iterable[str], since: datetime
     ) -> dict[tuple[str, str], list[datetime]]:
         """Unvoided redemptions since, by (shopper_id, store_id), oldest first: proof that the shopper was there."""
-        ...
-
-
-class ReportRecords(Protocol):
-    """Read-only figures; each row is a mapping with the report's column names."""
-
-    def visits(self, since: datetime, until: datetime) -> list[VisitRow]:
-        """Stays of every kind that start in the span."""
-        ...
-
-    def decisions(self, since: datetime, until: datetime) -> list[DecisionRow]: ...
-
-    def redemptions(self, since: datetime, until: datetime) -> list[RedemptionRow]: ...
-
-    def exposures(self, since: datetime, until: datetime) -> list[MessageRow]:
-        """Messages created in the span that a channel accepted."""
         ...
 
 

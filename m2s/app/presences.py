@@ -1,6 +1,6 @@
 """Who is in which zone now, and which offers does a step in or a stay bring up? Presence in memory, kept in storage."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -8,7 +8,8 @@ from beacons.ranging import Proximity
 from campaigns.model import BeaconSeen, Dwell, Enter, Near
 from m2s.app.catalog import Catalog, LiveOffer
 from m2s.app.ports import Records
-from m2s.core.presence.evidence import PREMISES, Evidence, Kind
+from m2s.core.places.zone import PREMISES
+from m2s.core.presence.evidence import Evidence, Kind
 from m2s.core.presence.nearness import BeaconPresence, heard_for, silent, track_beacon
 from m2s.core.presence.tracker import Entered, Presence, dwelled, left_all, left_by_silence, track
 
@@ -92,14 +93,19 @@ class Step:
         """The stores whose premises each shopper is in."""
         return {shopper_id: _inside(self.zones(shopper_id)) for shopper_id in shopper_ids}
 
-    def leave_all(self, shopper_id: str, at_ms: int, *, accuracy_m: float, catalog: Catalog) -> None:
-        """A fix outside every padded zone ends the shopper's presences that it is newer than."""
-        zones = self.zones(shopper_id)
-        if not zones:
-            return
-        for zone, state in list(zones.items()):
+    def leave(
+        self,
+        shopper_id: str,
+        at_ms: int,
+        *,
+        accuracy_m: float,
+        but: Collection[tuple[str, str]],
+        catalog: Catalog,
+    ) -> None:
+        """A fix ends the shopper's presence in every zone whose padding it is outside of: all `but` these."""
+        for zone, state in list(self.zones(shopper_id).items()):
             rules = catalog.rules.get(zone)
-            if isinstance(state, Presence) and rules is not None:
+            if zone not in but and isinstance(state, Presence) and rules is not None:
                 after = left_all(state, at_ms, accuracy_m=accuracy_m, rules=rules)[0]
                 if after is not state:
                     self.put(shopper_id, zone, after)

@@ -14,7 +14,7 @@ from m2s.app.rows import CampaignRow
 from m2s.core.base.errors import Conflict, Invalid, NotFound, Problem
 from m2s.core.base.ids import Ids
 from m2s.core.base.instants import Clock
-from m2s.core.places.geojson import store_to_feature
+from m2s.core.places.geojson import read_features, store_to_feature
 from m2s.core.places.store import Store
 
 ACTIVE, PAUSED, STOPPED = "active", "paused", "stopped"
@@ -51,15 +51,17 @@ class Publish:
     def publish_stores(self, stores: Sequence[Store]) -> int:
         """Adds the stores, or replaces those of the same id, all or none; returns the catalog's new version.
 
-        Raises Invalid for a beacon that another store has already.
+        Raises Invalid for a beacon that another store has already, and for stores that could not be read back.
         """
-        _refuse_taken_beacons(stores, self._stores())
         now = self._clock.now()
+        features = {store.id: _text(store) for store in stores}
+        # What cannot be read back would keep the service from starting.
+        read_features((store_id, json.loads(text)) for store_id, text in features.items())
 
         def put(records: Records) -> int:
-            for store in stores:
-                feature = json.dumps(store_to_feature(store), ensure_ascii=False, separators=(",", ":"))
-                records.catalog.put_store(store.id, feature, at=now)
+            _refuse_taken_beacons(stores, records)
+            for store_id, text in features.items():
+                records.catalog.put_store(store_id, text, at=now)
             return records.catalog.raise_version()
 
         version = self._database.write(put)
@@ -177,13 +179,20 @@ def _stopped(campaign_id: str) -> str:
     return f"the campaign {campaign_id!r} was stopped for good; apply it under another name to run it again"
 
 
-def _refuse_taken_beacons(stores: Sequence[Store], published: Iterable[Store]) -> None:
+def _text(store: Store) -> str:
+    return json.dumps(store_to_feature(store), ensure_ascii=False, separators=(",", ":"))
+
+
+def _refuse_taken_beacons(stores: Sequence[Store], records: Records) -> None:
+    if not any(store.beacons for store in stores):
+        return
     replaced = {store.id for store in stores}
+    published = [json.loads(text) for text in records.catalog.store_features()]
     taken = {
-        (beacon.uuid, beacon.major, beacon.minor): store.id
-        for store in published
-        if store.id not in replaced
-        for beacon in store.beacons
+        (beacon["uuid"], beacon["major"], beacon["minor"]): feature["id"]
+        for feature in published
+        if feature["id"] not in replaced
+        for beacon in feature["properties"]["beacons"]
     }
     problems = [
         Problem(

@@ -195,6 +195,12 @@ def _check_terms(coupon: CouponRow, *, store_id: str, amount: Decimal | None, cu
             code="currency_mismatch",
         )
     if amount is None:
+        if coupon.min_basket is not None:
+            raise Invalid(
+                f"coupon {coupon.code} needs a basket of at least {coupon.min_basket} {coupon.currency}: "
+                "send the basket's `amount` and `currency`",
+                code="amount_missing",
+            )
         return
     if not amount.is_finite() or amount < 0:
         raise Invalid(f"the basket's amount is {amount}; it must be 0 or more", code="amount")

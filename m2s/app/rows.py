@@ -107,7 +107,10 @@ class DecisionRow:
 
 @dataclass(frozen=True, slots=True)
 class MessageRow:
-    """One message of the outbox. States: planned, claimed, sending, accepted, unknown, expired, refused, cancelled."""
+    """One message of the outbox. States: planned, claimed, sending, accepted, unknown, expired, refused, cancelled.
+
+    `tries` counts its claims, `lost` how often a worker was lost while it was sending the message.
+    """
 
     id: str
     decision_id: str
@@ -126,6 +129,7 @@ class MessageRow:
     created_at: datetime
     tries: int
     fence: int
+    lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)

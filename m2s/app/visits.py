@@ -6,6 +6,7 @@ The fold is pure and free of order, so what is kept is always what the sorted ev
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from m2s.app.catalog import Catalog
 from m2s.app.ports import Records
@@ -13,7 +14,8 @@ from m2s.app.rows import VisitRow
 from m2s.core.base.instants import from_ms, to_ms
 from m2s.core.places.hours import hours_of
 from m2s.core.places.store import Store
-from m2s.core.presence.evidence import PREMISES
+from m2s.core.places.zone import PREMISES
+from m2s.core.presence.evidence import Evidence
 from m2s.core.presence.marks import LONGEST_BRIDGE_MS, REACH_MS, context_ms
 from m2s.core.presence.visit import (
     RULE_VERSION,
@@ -36,11 +38,17 @@ class VisitStarted:
 
 
 def refresh_visits(
-    records: Records, touched: Mapping[tuple[str, str], int], *, catalog: Catalog, now: datetime
+    records: Records,
+    touched: Mapping[tuple[str, str], int],
+    *,
+    fresh: Mapping[tuple[str, str], Sequence[Evidence]] = MappingProxyType({}),
+    catalog: Catalog,
+    now: datetime,
 ) -> list[VisitStarted]:
     """Folds the stays that new evidence can have changed and keeps the difference.
 
-    `touched` gives for each (shopper_id, store_id) the earliest event time (ms) of its new evidence.
+    `touched` gives for each (shopper_id, store_id) the earliest event time (ms) of what is new; `fresh` the new
+    evidence that is not stored yet.
     """
     if not touched:
         return []
@@ -52,6 +60,7 @@ def refresh_visits(
             shopper_id,
             catalog.stores[store_id],
             earliest_ms=earliest_ms,
+            fresh=fresh.get((shopper_id, store_id), ()),
             proofs=proofs.get((shopper_id, store_id), ()),
             catalog=catalog,
             now=now,
@@ -90,6 +99,7 @@ def _change(
     store: Store,
     *,
     earliest_ms: int,
+    fresh: Sequence[Evidence],
     proofs: Sequence[datetime],
     catalog: Catalog,
     now: datetime,
@@ -98,10 +108,10 @@ def _change(
     end_since = from_ms(earliest_ms) - _LOOK_BACK
     before = {row.id: row for row in records.sightings.visits_since(shopper_id, store.id, end_since)}
     gap_ms = int(rules.gap_merge_s * 1000)
-    since_ms = min([earliest_ms - REACH_MS, *(to_ms(row.start_at) for row in before.values())]) - gap_ms
-    evidence = records.sightings.evidence(shopper_id, store.id, since_ms - context_ms(gap_ms))
+    since_ms = min([earliest_ms - REACH_MS - gap_ms, *(to_ms(row.start_at) for row in before.values())])
+    stored = records.sightings.evidence(shopper_id, store.id, since_ms - context_ms(gap_ms))
     after: dict[str, VisitRow] = {}
-    for stay in stays(evidence, rules, proofs_ms=[to_ms(at) for at in proofs], since_ms=since_ms):
+    for stay in stays([*stored, *fresh], rules, proofs_ms=[to_ms(at) for at in proofs], since_ms=since_ms):
         if from_ms(stay.end_ms) >= end_since:
             row = _row(shopper_id, store, stay, catalog=catalog, now=now)
             after[row.id] = _inherit(row, before)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from m2s.app.access import KEY_ROLES, Access, Role
 from m2s.app.devices import Devices
+from m2s.app.ports import Database, Records
 from m2s.app.publish import Publish
 from m2s.core.base.errors import Invalid, NotFound, Unauthenticated
 from tests.app.world import PORT, World
@@ -68,12 +71,48 @@ def test_a_revoked_key_is_refused_at_once_and_for_good(access: Access, world: Wo
 
 
 def test_a_device_token_is_recognised_as_its_device(access: Access, world: World) -> None:
-    devices = Devices(world.database, world.ids, clock=world.clock)
+    devices = Devices(world.database, world.ids, clock=world.clock, moved=access.forget_device)
     made = devices.register({"platform": "ios"}, key_id="k")
     caller = access.authenticate(made.device_token)
     assert caller.device is not None
     assert (caller.kind, caller.role, caller.device.id) == ("device", Role.DEVICE, made.device_id)
     assert (caller.key_id, caller.store_id) == (None, None)
+
+
+class Meanwhile:
+    """A database where something happens between a read and what is made of it."""
+
+    def __init__(self, database: Database, happening: Callable[[], object]) -> None:
+        self._database = database
+        self._happening = happening
+        self.write = database.write
+
+    @contextmanager
+    def read(self) -> Iterator[Records]:
+        with self._database.read() as records:
+            yield records
+        self._happening()
+
+
+def test_a_device_that_moves_has_its_new_shopper_at_once(access: Access, world: World) -> None:
+    devices = Devices(world.database, world.ids, clock=world.clock, moved=access.forget_device)
+    first, second = (devices.register({}, key_id="k") for _ in "12")
+    owner = devices.device(first.device_id)
+    phone = {"phone": "+33612345678"}
+    devices.identify(owner, phone)
+    access.authenticate(second.device_token)
+
+    def move() -> None:
+        devices.identify(devices.device(second.device_id), phone)
+        slow.forget_device(second.device_id)
+
+    slow = Access(Meanwhile(world.database, move), world.ids, clock=world.clock)
+    slow.authenticate(second.device_token)
+    assert slow.known(second.device_token) is None, "what was read before the move must not be kept"
+    assert access.known(second.device_token) is None
+    caller = access.authenticate(second.device_token)
+    assert caller.device is not None
+    assert caller.device.shopper_id == owner.shopper_id
 
 
 @pytest.mark.parametrize(

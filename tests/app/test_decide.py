@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from campaigns.holdout import CONTROL, TREATMENT, UNIVERSAL, arm
 from m2s.app.rows import ConsentRow
+from m2s.core.base.instants import to_ms
 from tests.app.town import HARBOUR, ROCK, Town, campaign, fix, heard, open_town
 
 COUPON = "coupon: {value: 1.00 EUR, expires: 2d}"
@@ -61,7 +63,7 @@ def test_a_ghost_leaves_decision_and_arm_only(town: Town) -> None:
     assert [event["outcome"] for event in answer.events] == ["ghost"]
     assert left_behind(town) == (1, 1, 0, 0)
     (decision,) = town.decisions()
-    assert (decision.outcome, decision.reason) == ("ghost", None)
+    assert (decision.outcome, decision.reason) == ("ghost", "holdout")
     assert town.rows("SELECT experiment, arm FROM assignments") == [("c", CONTROL)]
 
 
@@ -102,20 +104,20 @@ def test_a_second_occasion_the_same_day_is_too_much_pressure(town: Town, which: 
         campaign("other", "p: {beacon: {place: till, proximity: near, for: 1s}}"),
     )
     device = of_arm(town, "c", which)
-    first = {TREATMENT: "send", CONTROL: "ghost"}[which]
+    first = {TREATMENT: ("send", None), CONTROL: ("ghost", "holdout")}[which]
     town.post(device, fix("s0"))
     town.wait(minutes=1)
     town.post(device, heard("s1"))
     town.wait(minutes=1)
     town.post(device, fix("s2", shop=ROCK))
     assert [(row.campaign_id, row.outcome, row.reason) for row in town.decisions()] == [
-        ("c", first, None),
+        ("c", *first),
         ("other", "suppressed", "pressure"),
         ("c", "suppressed", "pressure"),
     ]
     town.wait(hours=24)
     town.post(device, fix("s3"))
-    assert [row.outcome for row in town.decisions("o")][-1] == first
+    assert [(row.outcome, row.reason) for row in town.decisions("o")][-1] == first
 
 
 def test_two_occasions_of_one_group_weigh_on_each_other(town: Town) -> None:
@@ -166,11 +168,14 @@ def test_the_universal_holdout_is_asked_before_the_campaigns(held_out: Town) -> 
     for shopper_id, experiment, drawn in held_out.rows("SELECT shopper_id, experiment, arm FROM assignments"):
         kept.setdefault(shopper_id, {})[experiment] = drawn
     outcomes = {row.shopper_id: row.outcome for row in held_out.decisions()}
+    reasons = {row.shopper_id: row.reason for row in held_out.decisions()}
     assert len(outcomes) == 12
     for shopper_id, arms in kept.items():
         assert arms[UNIVERSAL] == arm(salt, UNIVERSAL, shopper_id=shopper_id, share=0.5)
         held = CONTROL in arms.values()
         assert outcomes[shopper_id] == ("ghost" if held else "send")
+        universally = "universal_holdout" if arms[UNIVERSAL] == CONTROL else "holdout"
+        assert reasons[shopper_id] == (universally if held else None)
         assert ("c" in arms) == (arms[UNIVERSAL] == TREATMENT)
     assert {CONTROL, TREATMENT} == {arms[UNIVERSAL] for arms in kept.values()}
 
@@ -183,6 +188,22 @@ def test_an_arm_stays_whatever_the_share_becomes(town: Town) -> None:
     town.wait(hours=25)
     town.post(device, fix("s1"))
     assert [row.outcome for row in town.decisions()] == ["ghost", "ghost"]
+
+
+def test_a_coupon_until_closing_lasts_through_the_lunch_break_to_the_last_closing(town: Town) -> None:
+    closing = "coupon: {value: 1.00 EUR, expires: closing}"
+    town.furnish(
+        campaign("c", f"o: {{enter: premises}}|{closing}"),
+        opening_hours="Mo-Sa 10:30-12:00, 14:00-19:00",
+    )
+    town.post(town.device("early"), fix("s0"))
+    town.clock.advance(timedelta(hours=2, minutes=30))
+    town.post(town.device("noon"), fix("s0"))
+    last = datetime(2026, 11, 3, 18, tzinfo=UTC)
+    assert town.rows("SELECT expires_at FROM coupons") == [(to_ms(last),), (to_ms(last),)]
+    town.clock.set(last)
+    town.post(town.device("late"), fix("s0"))
+    assert town.rows("SELECT max(expires_at) FROM coupons") == [(to_ms(last + timedelta(minutes=45)),)]
 
 
 def test_the_message_says_what_the_shopper_can_use(town: Town) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from m2s.app.channel import Accepted, ChannelAdapter, Refused, RetryLater, SendResult, Unknown
-from m2s.app.deliver import LEASE_S, Deliver
+from m2s.app.deliver import LEASE_S, MOST_A_TICK, Deliver
 from m2s.app.ports import Records
 from m2s.app.rows import MessageRow
 from tests.app.world import Phone, World, catalog_of, paused
@@ -180,20 +180,32 @@ def test_a_refusal_is_final_and_keeps_its_code(world: World) -> None:
     assert attempts(world) == [("refused", "unregistered: no such token")]
 
 
-def test_a_provider_that_asks_to_wait_is_asked_again_in_1_4_16_and_64_seconds_and_then_given_up(
+def test_a_provider_that_asks_to_wait_is_asked_again_and_again_while_the_message_is_valid(
     world: World,
 ) -> None:
-    message = world.decided(world.shopper("ann"), channel="sms")
+    message = world.decided(world.shopper("ann"), channel="sms", valid_for=timedelta(minutes=10))
     phone = Phone(answering(RetryLater(0.0, "busy")))
     waits = []
-    for _ in range(4):
+    while (kept := world.message(message)).state == "planned":
+        waits.append((kept.not_before - world.clock.now()).total_seconds())
+        world.clock.set(kept.not_before)
         worker(world, sms=phone).drain()
-        waits.append((world.message(message).not_before - world.clock.now()).total_seconds())
-        world.clock.set(world.message(message).not_before)
-    worker(world, sms=phone).drain()
-    assert waits == [1, 4, 16, 64]
-    assert (world.message(message).state, world.message(message).reason) == ("refused", "tries")
-    assert len(phone.sent) == 5
+    assert waits == [0, 1, 4, 16, *[64] * 9]
+    assert (kept.state, kept.reason) == ("expired", "valid_until")
+    assert len(phone.sent) == len(waits)
+
+
+def test_an_outage_that_ends_while_the_message_is_valid_costs_no_message(world: World) -> None:
+    message = world.decided(world.shopper("ann"), channel="sms")
+    down_until = world.clock.now() + timedelta(minutes=30)
+
+    def answer(_message: MessageRow) -> SendResult:
+        return Accepted("1") if world.clock.now() >= down_until else RetryLater(0.0, "no connection")
+
+    while (kept := world.message(message)).state == "planned":
+        world.clock.set(kept.not_before)
+        worker(world, sms=Phone(answer)).drain()
+    assert kept.state == "accepted"
 
 
 def test_a_longer_wait_that_the_provider_asks_for_is_kept(world: World) -> None:
@@ -236,14 +248,14 @@ def test_what_a_crashing_adapter_said_is_kept_by_its_kind_only(world: World) -> 
     assert attempts(world) == [("unknown", "ConnectionResetError")]
 
 
-def test_a_push_in_doubt_is_sent_again_under_the_same_id_until_its_tries_are_used_up(world: World) -> None:
+def test_a_push_in_doubt_is_sent_again_under_the_same_id_while_it_is_valid(world: World) -> None:
     phone = Phone(answering(Unknown("no answer")))
-    message = world.decided(world.shopper("ann"))
+    message = world.decided(world.shopper("ann"), valid_for=timedelta(minutes=8))
     for _ in range(8):
         worker(world, push=phone).drain()
         world.clock.advance(timedelta(seconds=64))
-    assert [row.id for row in phone.sent] == [message.id] * 5
-    assert (world.message(message).state, world.message(message).reason) == ("unknown", "tries")
+    assert [row.id for row in phone.sent] == [message.id] * 8
+    assert (world.message(message).state, world.message(message).reason) == ("unknown", "valid_until")
 
 
 class Killed(BaseException):
@@ -288,8 +300,84 @@ def test_a_message_that_kills_every_worker_is_given_up(world: World) -> None:
             worker(world, push=dying).drain()
         worker(world, push=dying).recover()
     worker(world, push=dying).drain()
-    assert (world.message(message).state, world.message(message).reason) == ("cancelled", "tries")
+    assert (world.message(message).state, world.message(message).reason) == ("cancelled", "lost")
     assert len(dying.sent) == 5
+
+
+def test_a_message_that_only_waited_beside_a_killer_is_not_given_up(world: World) -> None:
+    world.decided(world.shopper("ann"))
+    world.clock.advance(timedelta(seconds=1))
+    beside = world.decided(world.shopper("bea"))
+    for _ in range(5):
+        with pytest.raises(Killed):
+            worker(world, push=Phone(killed)).drain()
+        worker(world, push=Phone()).recover()
+    worker(world, push=Phone()).drain()
+    assert world.message(beside).state == "accepted"
+
+
+def test_a_message_that_cannot_be_judged_is_cancelled_and_its_neighbours_leave(world: World) -> None:
+    bad, good = (world.decided(world.shopper(name), offer_id="sunday") for name in ("ann", "bea"))
+    astray = {"timezone": "Mars/Olympus"}
+    world.database.write(
+        lambda records: records.devices.update_device("dev_ann", astray, at=world.clock.now())
+    )
+    phone = Phone()
+    worker(world, push=phone).drain()
+    assert (world.message(bad).state, world.message(bad).reason) == ("cancelled", "error")
+    assert [row.id for row in phone.sent] == [good.id]
+
+
+def test_the_last_of_many_slow_messages_is_not_taken_over_while_it_is_sent(world: World) -> None:
+    messages = [world.decided(world.shopper(f"s{number}")) for number in range(6)]
+
+    def slow(_message: MessageRow) -> SendResult:
+        world.clock.advance(timedelta(seconds=11))
+        worker(world).recover_lost()
+        return Accepted("1")
+
+    phone = Phone(slow)
+    worker(world, push=phone).drain()
+    assert sorted(row.id for row in phone.sent) == sorted(row.id for row in messages)
+    assert {world.message(row).state for row in messages} == {"accepted"}
+
+
+def test_a_worker_whose_lease_has_run_out_does_not_begin(world: World) -> None:
+    messages = [world.decided(world.shopper(name)) for name in ("ann", "bea")]
+
+    def too_slow(_message: MessageRow) -> SendResult:
+        world.clock.advance(timedelta(seconds=LEASE_S))
+        return Accepted("1")
+
+    phone = Phone(too_slow)
+    worker(world, push=phone).run_once()
+    assert sorted(world.message(row).state for row in messages) == ["accepted", "claimed"]
+    assert len(phone.sent) == 1
+
+
+def test_one_beat_takes_no_more_than_its_share(world: World) -> None:
+    for number in range(MOST_A_TICK + 8):
+        world.decided(world.shopper(f"s{number}"), coupon_for=None)
+    assert worker(world, push=Phone()).drain() == MOST_A_TICK
+    assert worker(world, push=Phone()).drain() == 8
+
+
+def test_a_worker_told_to_stop_ends_the_call_that_runs_and_starts_no_other(world: World) -> None:
+    messages = [world.decided(world.shopper(name)) for name in ("ann", "bea")]
+
+    def answer(_message: MessageRow) -> SendResult:
+        stopping.stop()
+        return Accepted("1")
+
+    phone = Phone(answer)
+    stopping = worker(world, push=phone)
+    stopping.drain()
+    assert stopping.drain() == 0
+    assert sorted(world.message(row).state for row in messages) == ["accepted", "claimed"]
+    later = worker(world, push=phone)
+    later.recover()
+    later.drain()
+    assert sorted(row.id for row in phone.sent) == sorted(row.id for row in messages)
 
 
 def test_a_lease_is_respected_until_it_has_run_out(world: World) -> None:

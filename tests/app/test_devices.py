@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from m2s.app.access import Access
-from m2s.app.calling_codes import country_of
 from m2s.app.devices import Devices
 from m2s.app.rows import ConsentRow, DeviceRow
-from m2s.core.base.errors import Invalid, NotFound
+from m2s.core.base.errors import Invalid, NotFound, Unauthenticated
+from m2s.core.delivery.calling_codes import country_of
 from tests.app.world import MORNING, World
 
 KEY = "a-random-key-0123456789"
@@ -20,7 +20,7 @@ KEY = "a-random-key-0123456789"
 
 @pytest.fixture
 def devices(world: World) -> Devices:
-    return Devices(world.database, world.ids, clock=world.clock)
+    return Devices(world.database, world.ids, clock=world.clock, changed=lambda _device_id: None)
 
 
 @pytest.fixture
@@ -44,17 +44,37 @@ def test_a_new_device_has_a_new_shopper_and_its_details(devices: Devices) -> Non
     }
 
 
-def test_the_same_idempotency_key_gives_the_same_device(devices: Devices, world: World) -> None:
-    first = devices.register({"platform": "ios"}, key_id="k", idempotency_key=KEY)
-    assert devices.register({"platform": "ios"}, key_id="k", idempotency_key=KEY) == first
-    assert devices.register({"platform": "ios"}, key_id="other", idempotency_key=KEY) != first
-    assert devices.register({"platform": "ios"}, key_id="k", idempotency_key=KEY + "0") != first
+def test_the_same_idempotency_key_gives_the_same_device(devices: Devices) -> None:
+    def again(key_id: str = "k", idempotency_key: str = KEY) -> str:
+        details = {"platform": "ios"}
+        return devices.register(details, key_id=key_id, idempotency_key=idempotency_key).device_id
+
+    first = again()
+    assert again() == first
+    assert again(key_id="other") != first
+    assert again(idempotency_key=KEY + "0") != first
     with pytest.raises(Invalid) as caught:
         devices.register({"platform": "android"}, key_id="k", idempotency_key=KEY)
     assert caught.value.code == "idempotency_key_reused"
-    caller = Access(world.database, world.ids, clock=world.clock).authenticate(first.device_token)
-    assert caller.device is not None
-    assert caller.device.id == first.device_id
+
+
+def test_a_repeated_registration_gets_a_token_of_its_own_and_the_earlier_one_ends_at_once(
+    world: World,
+) -> None:
+    access = Access(world.database, world.ids, clock=world.clock)
+    devices = Devices(world.database, world.ids, clock=world.clock, changed=access.forget_device)
+
+    def register() -> tuple[str, str]:
+        made = devices.register({}, key_id="k", idempotency_key=KEY)
+        caller = access.authenticate(made.device_token)
+        assert caller.device is not None
+        return caller.device.id, made.device_token
+
+    (first_id, first_token), (second_id, second_token) = register(), register()
+    assert second_id == first_id
+    assert second_token != first_token
+    with pytest.raises(Unauthenticated):
+        access.authenticate(first_token)
 
 
 def test_no_token_and_no_idempotency_key_can_be_read_from_the_database(
@@ -78,6 +98,11 @@ def test_no_token_and_no_idempotency_key_can_be_read_from_the_database(
         ("timezone", "/etc/passwd"),
         ("timezone", "../UTC"),
         ("timezone", ""),
+        ("timezone", "localtime"),
+        ("timezone", "posixrules"),
+        ("timezone", "Factory"),
+        ("timezone", "posix/Europe/Paris"),
+        ("timezone", "right/Europe/Paris"),
     ],
 )
 def test_a_bad_detail_is_refused_by_name_and_changes_nothing(
@@ -114,7 +139,7 @@ def test_an_update_changes_what_is_given_and_forgets_what_is_null(devices: Devic
 def test_a_phone_tells_the_country_where_it_can(
     devices: Devices, own: DeviceRow, world: World, phone: str, country: str | None
 ) -> None:
-    devices.identify(own, {"phone": phone})
+    devices.identify(own, {"phone": phone}, vouched=True)
     with world.database.read() as records:
         shopper = records.devices.shoppers([own.shopper_id])[own.shopper_id]
     assert (shopper.phone, shopper.country) == (phone, country)
@@ -140,7 +165,7 @@ def test_only_an_international_phone_identifies(
 ) -> None:
     found: list[str] = []
     try:
-        devices.identify(own, pivots)
+        devices.identify(own, pivots, vouched=True)
     except Invalid as error:
         found = [item.code for item in error.problems]
     assert found == codes
@@ -159,6 +184,63 @@ def test_the_newest_statement_of_each_purpose_and_channel_counts(devices: Device
         ("marketing", "sms", True),
         ("location", None, True),
     }
+
+
+PHONE = {"phone": "+33612345678"}
+
+
+def registered(devices: Devices) -> DeviceRow:
+    return devices.device(devices.register({}, key_id="k").device_id)
+
+
+def granted(devices: Devices, device: DeviceRow) -> set[str | None]:
+    return {row.channel for row in devices.consents(device) if row.granted}
+
+
+def test_a_phone_that_another_shopper_has_brings_the_device_to_her(world: World) -> None:
+    moved: list[str] = []
+    devices = Devices(world.database, world.ids, clock=world.clock, changed=moved.append)
+    first, second = registered(devices), registered(devices)
+    devices.identify(first, PHONE, vouched=True)
+    assert devices.shoppers_of([second.id]) == {second.id: second.shopper_id}
+    devices.identify(second, PHONE, vouched=True)
+    devices.identify(second, PHONE, vouched=True)
+    assert moved == [second.id]
+    assert devices.device(second.id).shopper_id == first.shopper_id
+    assert devices.known_shoppers([second.id]) == {}
+    assert devices.shoppers_of([second.id]) == {second.id: first.shopper_id}
+
+
+def test_a_phone_alone_cannot_take_over_the_number_of_another_shopper(devices: Devices, world: World) -> None:
+    first, second = registered(devices), registered(devices)
+    devices.identify(first, PHONE, vouched=False)
+    devices.identify(second, PHONE, vouched=False)
+    assert devices.device(second.id).shopper_id == second.shopper_id
+    with world.database.read() as records:
+        assert records.devices.shoppers([second.shopper_id])[second.shopper_id].phone is None
+
+
+def test_what_was_agreed_to_before_the_phone_was_known_comes_along(devices: Devices, world: World) -> None:
+    first, second = registered(devices), registered(devices)
+    devices.identify(first, PHONE, vouched=True)
+    devices.put_consents(first, [statement(), statement(channel="sms")])
+    world.clock.advance(timedelta(minutes=1))
+    now = world.clock.now()
+    devices.put_consents(second, [statement(granted=False, at=now), statement(channel="webhook", at=now)])
+    devices.identify(second, PHONE, vouched=True)
+    assert granted(devices, devices.device(second.id)) == {"sms", "webhook"}
+    assert devices.consents(second) == []
+
+
+def test_what_somebody_else_agreed_to_stays_with_her_when_her_device_changes_hands(devices: Devices) -> None:
+    buyer, seller = registered(devices), registered(devices)
+    devices.identify(buyer, PHONE, vouched=True)
+    devices.identify(seller, {"phone": "+33611111111"}, vouched=True)
+    devices.put_consents(seller, [statement()])
+    devices.identify(seller, PHONE, vouched=True)
+    assert devices.device(seller.id).shopper_id == buyer.shopper_id
+    assert granted(devices, devices.device(seller.id)) == set()
+    assert granted(devices, seller) == {"push"}
 
 
 @pytest.mark.parametrize(

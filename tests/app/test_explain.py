@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from m2s.app.explain import Explain
+from m2s.app.ports import Records
 from m2s.app.rows import DecisionRow
 from m2s.core.base.errors import NotFound
 from tests.app.world import CHURCH, MORNING, PORT, World
@@ -52,6 +53,30 @@ def test_a_decision_is_told_in_sentences_newest_first(explain: Explain, world: W
     assert "10 minutes" in found.decisions[0].sentences[1]
     assert (found.sentences, found.last_seen) == ((), ())
     assert explain.one(first.id).decision == first
+
+
+def test_a_message_that_was_cancelled_at_the_second_look_is_not_said_to_have_been_sent(
+    explain: Explain, world: World
+) -> None:
+    states = ["accepted", "cancelled", "planned"]
+    messages = [world.decided(world.shopper(state), channel="push") for state in states]
+
+    def settle(records: Records) -> None:
+        accepted, cancelled, _ = records.messages.claim(now=MORNING, leased_until_s=2.0, limit=3)
+        records.messages.settle(cancelled.id, fence=1, state="cancelled", reason="consent", at=MORNING)
+        records.messages.begin(accepted.id, fence=1, now_s=1.0, leased_until_s=2.0, at=MORNING)
+        records.messages.settle(accepted.id, fence=1, state="accepted", reason=None, at=MORNING)
+        records.messages.release_leases(expired_at_s=None, at=MORNING)
+
+    world.database.write(settle)
+    told = [explain.one(message.decision_id) for message in messages]
+    assert [one.sentences[0] for one in told] == [
+        "A message was sent by push.",
+        "A message was planned by push, and not sent: at the second look the consent had been withdrawn.",
+        "A message was planned by push and waits to be sent.",
+    ]
+    assert [one.message and one.message.state for one in told] == states
+    assert explain.find(shopper_id="shp_cancelled").decisions == (told[1],)
 
 
 def test_decisions_are_found_by_device_offer_and_time(explain: Explain, world: World) -> None:

@@ -90,7 +90,7 @@ def test_times_of_the_window_are_taken_and_others_rejected(town: Town) -> None:
     assert [(one.index, one.id, one.code) for one in answer.rejected] == [
         (2, "ahead", "time_out_of_range"),
         (3, "old", "time_out_of_range"),
-        (4, "never", "invalid"),
+        (4, "never", "missing_time"),
     ]
 
 
@@ -167,7 +167,7 @@ class Poisonable:
 def test_a_poisoned_item_costs_its_neighbours_nothing(town: Town) -> None:
     town.furnish(OFFER)
     ann, bob, eve = (town.device(name) for name in ("ann", "bob", "eve"))
-    town.engine.database.handle_groups(Poisonable(town.engine.group_handler))
+    town.engine.database.handle_groups(Poisonable(town.engine.intake))
     first, second, third = town.together(
         [
             town.batch(ann, fix("a0", age_s=300), fix("a1")),
@@ -198,10 +198,10 @@ def test_a_poisoned_item_costs_its_neighbours_nothing(town: Town) -> None:
 def test_nothing_of_a_refused_item_stays_in_memory(town: Town) -> None:
     town.furnish(OFFER)
     eve = town.device("eve")
-    town.engine.database.handle_groups(Poisonable(town.engine.group_handler))
+    town.engine.database.handle_groups(Poisonable(town.engine.intake))
     assert [one.code for one in town.post(eve, fix("poison")).rejected] == ["unprocessable"]
     assert town.inside("eve") == frozenset()
-    town.engine.database.handle_groups(town.engine.group_handler)
+    town.engine.database.handle_groups(town.engine.intake)
     answer = town.post(eve, fix("poison"))
     assert (answer.accepted, answer.duplicates) == (1, 0)
     assert [event["type"] for event in answer.events] == ["offer.decided"]

@@ -9,6 +9,7 @@ import pytest
 from m2s.app.deliver import Deliver
 from m2s.app.jobs import Job, Jobs, standard_jobs
 from m2s.app.plan import PlanSends
+from m2s.app.rows import AnswerRow
 from tests.app.world import PORT, Phone, World
 
 NOON = datetime(2026, 11, 7, 12, 0, tzinfo=UTC)
@@ -45,14 +46,17 @@ def test_missed_periods_are_run_as_one(world: World) -> None:
     jobs = recording(world, ran)
     jobs.run_due(NOON)
     assert jobs.run_due(NOON + timedelta(hours=5)) == 2
-    assert jobs.last_due("often") == NOON + timedelta(hours=5)
+    assert jobs.run_due(NOON + timedelta(hours=5, seconds=29)) == 0
+    assert ran == ["often", "seldom"] * 2
 
 
 def test_a_beat_runs_the_tick_at_the_last_whole_period(world: World) -> None:
     jobs = recording(world, [])
     world.clock.set(NOON + timedelta(seconds=59))
     assert jobs.beat("often")
-    assert (jobs.last_due("often"), jobs.last_due("seldom")) == (NOON + timedelta(seconds=30), None)
+    assert not jobs.tick("often", NOON + timedelta(seconds=30)), "the beat has claimed this tick"
+    assert jobs.tick("often", NOON)
+    assert jobs.tick("seldom", NOON)
 
 
 def test_a_job_that_fails_tells_and_its_next_tick_runs(world: World) -> None:
@@ -101,3 +105,27 @@ def test_the_standard_jobs_plan_send_expire_and_forget(world: World) -> None:
     world.clock.advance(timedelta(days=2))
     jobs.run_due(world.clock.now())
     assert world.rows("SELECT count(DISTINCT due) FROM ticks")[0][0] <= 3
+
+
+def test_an_answer_kept_for_a_repeat_is_forgotten_after_a_week(world: World) -> None:
+    deliver = Deliver(
+        world.database,
+        {},
+        clock=world.clock,
+        catalog=lambda: world.catalog,
+        policy=world.policy,
+        jitter=lambda: 0.0,
+    )
+    plan = PlanSends(
+        world.database, lambda: world.catalog, policy=world.policy, ids=world.ids, stop_number="36111"
+    )
+    every = standard_jobs(world.database, close_visits=lambda _now: None, plan=plan, deliver=deliver)
+    (forget,) = (job for job in every if job.name == "forget")
+    answer = AnswerRow(b"1", 201, "{}")
+    world.database.write(lambda records: records.access.keep_answer("k", "1", answer=answer, at=NOON))
+    forget.run(NOON + timedelta(days=7))
+    with world.database.read() as records:
+        assert records.access.answer("k", "1") == answer
+    forget.run(NOON + timedelta(days=7, milliseconds=1))
+    with world.database.read() as records:
+        assert records.access.answer("k", "1") is None

@@ -9,7 +9,7 @@ import pytest
 
 from m2s.app.catalog import Catalog, build_catalog
 from m2s.app.dedupe import SeenIds
-from m2s.app.matching import CLOCK_TRUSTED, FOREGROUND, MOCKED, Matched, match_group
+from m2s.app.matching import ACCURACY_M, AT_MS, CLOCK_TRUSTED, FOREGROUND, ID, MOCKED, Matched, match_group
 from m2s.app.sighting import Batch, BeaconSample, Sighting
 from m2s.core.base.instants import to_ms
 from m2s.core.places.geojson import read_collection
@@ -57,13 +57,13 @@ def test_evidence_says_how_far_and_how_probably_inside(catalog: Catalog) -> None
 def test_an_inaccurate_fix_is_kept_but_is_no_evidence_and_no_leaving(catalog: Catalog) -> None:
     found = match(catalog, fix("s", "inside", accuracy_m=50.1))
     assert (len(found.rows), found.evidence) == (1, [])
-    assert found.outside == [("shp", NOW_MS, 50.1)]
+    assert [(row[AT_MS], row[ACCURACY_M]) for row in found.outside["shp"]] == [(NOW_MS, 50.1)]
 
 
 def test_a_fix_outside_every_zone_is_kept_for_what_it_ends(catalog: Catalog) -> None:
     found = match(catalog, fix("s", "near"), fix("fake", "near", mocked=True), fix("t", "away"))
     assert [row[1] for row in found.rows] == ["s", "fake"]
-    assert found.outside == [("shp", NOW_MS, 10)]
+    assert [row[ID] for row in found.outside["shp"]] == ["s", "t"]
     assert (found.tallies[0].accepted, found.tallies[0].away) == (2, 1)
 
 

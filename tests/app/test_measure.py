@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 
@@ -48,12 +49,11 @@ DECISION = DecisionRow(
     outcome="send",
     reason=None,
     channel="push",
-    trace=[{"name": "holdout", "passed": True}],
+    trace=[],
     at=MONDAY,
     decided_at=MONDAY,
     valid_until=MONDAY + DAY,
 )
-UNIVERSAL = [{"name": "universal_holdout", "passed": False}]
 
 
 @dataclass
@@ -146,8 +146,8 @@ def two_days() -> History:
     told.decision(MONDAY, message="accepted")
     told.decision(MONDAY, message="unknown", shopper_id="bob")
     told.decision(MONDAY, message="expired", shopper_id="fay")
-    told.decision(MONDAY, outcome="ghost", shopper_id="cat")
-    told.decision(MONDAY, outcome="ghost", shopper_id="gil", trace=UNIVERSAL)
+    told.decision(MONDAY, outcome="ghost", reason="holdout", shopper_id="cat")
+    told.decision(MONDAY, outcome="ghost", reason="universal_holdout", shopper_id="gil")
     for reason in ("pressure", "fresh", "pressure"):
         told.decision(MONDAY, outcome="suppressed", reason=reason)
     told.decision(MONDAY + DAY, message="accepted", offer_id="p", store_id=ROCK)
@@ -262,15 +262,43 @@ def test_days_are_those_of_the_store(town: Town) -> None:
     told = History()
     for store_id in (HARBOUR, ROCK):
         for hour in (9, 10, 11, 21, 22, 23):
-            told.visit(datetime(2026, 7, 1, hour, 59, 59, tzinfo=UTC), store_id=store_id)
+            at = datetime(2026, 7, 1, hour, 59, 59, 999_000, tzinfo=UTC)
+            told.visit(at, store_id=store_id)
+            told.decision(at, outcome="ghost", store_id=store_id)
     told.keep(town)
     # Monaco is at +2 and Auckland at +12 in July: the days begin at 22:00 and 12:00 UTC.
-    assert {(row["store_id"], row["day"]): row["visits"] for row in report(town, "visits")} == {
-        (HARBOUR, "2026-07-01"): 4,
-        (HARBOUR, "2026-07-02"): 2,
-        (ROCK, "2026-07-01"): 3,
-        (ROCK, "2026-07-02"): 3,
-    }
+    for figure in ("visits", "ghosts"):
+        assert {(row["store_id"], row["day"]): row[figure] for row in report(town, "visits")} == {
+            (HARBOUR, "2026-07-01"): 4,
+            (HARBOUR, "2026-07-02"): 2,
+            (ROCK, "2026-07-01"): 3,
+            (ROCK, "2026-07-02"): 3,
+        }
+
+
+@pytest.mark.parametrize("timezone", ["Asia/Kathmandu", "Australia/Adelaide", "Pacific/Chatham"])
+def test_what_is_counted_by_the_quarter_hour_falls_on_the_right_day_in_every_zone(
+    town: Town, timezone: str
+) -> None:
+    town.furnish(timezone=timezone)
+    midnight = datetime(2026, 7, 2, tzinfo=ZoneInfo(timezone)).astimezone(UTC)
+    told = History()
+    told.decision(midnight - timedelta(milliseconds=1), outcome="ghost")
+    told.decision(midnight, outcome="ghost")
+    told.keep(town)
+    assert [(row["day"], row["ghosts"]) for row in report(town, "visits")] == [
+        ("2026-07-01", 1),
+        ("2026-07-02", 1),
+    ]
+
+
+def test_every_time_zone_is_whole_quarter_hours_off() -> None:
+    moments = [datetime(year, month, 1, tzinfo=UTC) for year in (2000, 2012, 2026) for month in (1, 7)]
+    assert all(
+        at.astimezone(ZoneInfo(name)).utcoffset() % timedelta(minutes=15) == timedelta(0)  # type: ignore[operator]
+        for name in available_timezones()
+        for at in moments
+    )
 
 
 def test_a_day_has_25_hours_in_autumn_and_23_in_spring(town: Town) -> None:
@@ -376,7 +404,7 @@ def test_lift_counts_what_followed_the_first_decision(town: Town) -> None:
     for number in range(50):
         told.decision(MONDAY, outcome="ghost", shopper_id=f"held{number}")
     told.decision(MONDAY, outcome="suppressed", reason="fresh", shopper_id="suppressed")
-    told.decision(MONDAY, outcome="ghost", shopper_id="universal", trace=UNIVERSAL)
+    told.decision(MONDAY, outcome="ghost", reason="universal_holdout", shopper_id="universal")
     told.decision(MONDAY, outcome="send", shopper_id="other", campaign_id="another")
     told.visit(MONDAY + MINUTE, shopper_id="sent")
     told.visit(MONDAY + DAY, shopper_id="both")
@@ -393,6 +421,50 @@ def test_lift_counts_what_followed_the_first_decision(town: Town) -> None:
     assert (found["treated_shoppers"], found["treated_visitors"]) == (7, 2)
     assert (found["held_out_shoppers"], found["held_out_visitors"]) == (50, 1)
     assert found["difference"] == round(2 / 7 - 1 / 50, 6)
+
+
+def test_a_span_compares_those_whose_first_decision_ever_lies_in_it(town: Town) -> None:
+    town.furnish(campaign("c", "o: {enter: premises}", holdout="50%"))
+    told = History()
+    for number in range(10):
+        for outcome, reason in (("send", None), ("ghost", "holdout")):
+            who = f"{outcome}{number}"
+            told.decision(MONDAY, outcome=outcome, reason=reason, shopper_id=who)
+            # Those who do not come by themselves are asked again, and come then.
+            told.decision(MONDAY + 3 * DAY, outcome=outcome, reason=reason, shopper_id=who)
+            told.visit(MONDAY + (4 if number < 8 else 1) * DAY, shopper_id=who)
+    told.decision(MONDAY + 3 * DAY, shopper_id="new")
+    told.decision(MONDAY + 3 * DAY, outcome="ghost", reason="holdout", shopper_id="newly held out")
+    told.visit(MONDAY + 4 * DAY, shopper_id="new")
+    told.keep(town)
+    counts = ("treated_shoppers", "treated_visitors", "held_out_shoppers", "held_out_visitors")
+
+    def compared(span: Span) -> list[int]:
+        found = lift_of(town, span)
+        return [found[name] for name in counts]
+
+    assert compared(Span(since=MONDAY + 2 * DAY)) == [1, 1, 1, 0]
+    assert compared(Span(until=MONDAY + 2 * DAY)) == [10, 10, 10, 10], (
+        "what followed counts after the span, too"
+    )
+    assert compared(Span()) == [11, 11, 11, 10]
+
+
+def test_a_store_does_not_narrow_the_comparison(town: Town) -> None:
+    town.furnish(campaign("c", "o: {enter: premises}", holdout="50%"))
+    told = History()
+    for outcome, reason in (("send", None), ("ghost", "holdout")):
+        for store_id in (HARBOUR, ROCK):
+            told.decision(
+                MONDAY, outcome=outcome, reason=reason, shopper_id=outcome + store_id, store_id=store_id
+            )
+    told.visit(MONDAY + DAY, shopper_id=f"send{HARBOUR}", store_id=ROCK)
+    told.keep(town)
+    whole = lift_of(town)
+    assert (whole["treated_shoppers"], whole["treated_visitors"], whole["held_out_shoppers"]) == (2, 1, 2)
+    (narrow,) = report(town, "offers", Span(store_id=HARBOUR))
+    assert narrow["ghosts"] == 1
+    assert {name: narrow[name] for name in whole} == whole
 
 
 def test_a_stopped_campaign_keeps_its_figures(measured: Town) -> None:

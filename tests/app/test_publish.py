@@ -78,6 +78,27 @@ def test_a_beacon_that_hangs_in_another_store_is_refused_and_nothing_is_publishe
     assert kept_names(world)[CHURCH] == "Moved"
 
 
+def test_a_beacon_is_looked_for_in_what_is_kept_not_in_the_catalog_in_force(world: World) -> None:
+    stores: dict[str, Store] = dict(world.catalog.stores)
+    behind = Publish(world.database, world.ids, clock=world.clock, stores=stores.values, reload=lambda: None)
+    beacon = Beacon("5f0c9a5e-6d3e-4d0b-9f0e-7a3c2b1d4e5f", 1, 1, measured_power_dbm=-59, place="till")
+    behind.publish_stores([replace(stores[PORT], beacons=(beacon,))])
+    with pytest.raises(Invalid) as caught:
+        behind.publish_stores([replace(stores[CHURCH], beacons=(beacon,))])
+    assert f"already at the store {PORT}" in caught.value.problems[0].detail
+    assert list(kept_names(world)) == [PORT]
+
+
+def test_stores_that_could_not_be_read_back_are_refused_and_nothing_is_published(
+    publish: Publish, world: World
+) -> None:
+    stores: dict[str, Store] = dict(world.catalog.stores)
+    with pytest.raises(Invalid) as caught:
+        publish.publish_stores([stores[CHURCH], replace(stores[PORT], address="x" * 300)])
+    assert caught.value.problems[0].pointer == f"{PORT} ({PORT}).address"
+    assert kept_names(world) == {}
+
+
 def test_a_campaign_gets_its_salt_once_and_keeps_it(publish: Publish, shelf: Shelf) -> None:
     first = publish.apply_campaign("morning", CAMPAIGN)
     assert first.change == "created"
@@ -99,7 +120,9 @@ def test_a_text_that_says_the_same_changes_nothing(publish: Publish, shelf: Shel
 
 def test_pausing_is_state_that_applying_never_changes(publish: Publish, shelf: Shelf) -> None:
     publish.apply_campaign("morning", CAMPAIGN)
+    applied = shelf.catalog.version
     assert publish.pause("morning").state == "paused"
+    assert shelf.catalog.version == applied + 1
     assert shelf.catalog.campaigns["morning"].paused
     assert publish.apply_campaign("morning", CAMPAIGN.replace("45m", "30m")).campaign.state == "paused"
     reloads = shelf.reloads

@@ -182,13 +182,13 @@ class Town:
 
     def post(self, device_id: str, *items: Sighting, sent_at: datetime | None = None) -> Answer:
         """What a device is answered."""
-        return self.engine.intake.submit(self.batch(device_id, *items, sent_at=sent_at)).result(timeout=30)
+        return self.engine.submit(self.batch(device_id, *items, sent_at=sent_at)).result(timeout=30)
 
     def together(self, batches: Sequence[Batch]) -> list[Answer]:
         """The answers of requests that are committed as one group."""
         gate = threading.Event()
         self.engine.database.submit(lambda _records: gate.wait(timeout=30))
-        futures: list[Future[Answer]] = [self.engine.intake.submit(batch) for batch in batches]
+        futures: list[Future[Answer]] = [self.engine.submit(batch) for batch in batches]
         gate.set()
         return [future.result(timeout=30) for future in futures]
 
@@ -208,8 +208,10 @@ class Town:
     def decisions(self, offer_id: str | None = None) -> list[DecisionRow]:
         """Decisions, oldest first."""
         with self.engine.database.read() as records:
-            rows = records.reports.decisions(*ALWAYS)
-        return [row for row in rows if offer_id in (None, row.offer_id)]
+            rows = records.decisions.find(
+                shopper_id=None, offer_id=offer_id, since=None, until=None, limit=100_000
+            )
+        return rows[::-1]
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """What a plain SQL query finds."""
@@ -222,7 +224,7 @@ class Town:
 
     def inside(self, name: str) -> frozenset[str]:
         """The shops that a shopper is in, as the engine remembers it."""
-        return self.engine.group_handler.inside([f"shp_{name}"])[f"shp_{name}"]
+        return self.engine.intake.inside([f"shp_{name}"])[f"shp_{name}"]
 
 
 def open_town(folder: Path, *, now: datetime = MORNING, **options: Any) -> Town:

@@ -277,7 +277,7 @@ class World:
         """A shopper's decisions, newest first."""
         with self.database.read() as records:
             return records.decisions.find(
-                shopper_id=shopper_id, device_id=None, offer_id=None, since=None, until=None, limit=100
+                shopper_id=shopper_id, offer_id=None, since=None, until=None, limit=100
             )
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:

@@ -43,6 +43,7 @@ STORE = StoreFacts(
     subdivision=None,
     is_open=True,
     closes_at=datetime(2026, 11, 3, 18, 0, tzinfo=UTC),
+    last_closing_at=datetime(2026, 11, 3, 18, 0, tzinfo=UTC),
 )
 OCCASION = Occasion(
     key="near:bakery-1:1", shopper_id="alice", device_id="dev-1", trigger="near", at=NOW, scheduled=False

@@ -235,7 +235,6 @@ def test_a_proximity_message_never_waits() -> None:
         (replace(SHOPPER, consents=frozenset({Channel.SMS})), timedelta(0), "consent"),
         (replace(SHOPPER, reachable=frozenset({Channel.SMS})), timedelta(0), "channel"),
         (replace(SHOPPER, past=(PastOffer(NOW, "o", "o"),)), timedelta(minutes=1), "pressure"),
-        (replace(SHOPPER, timezone="America/Guadeloupe"), timedelta(minutes=1), "send_law"),
     ],
 )
 def test_the_second_look_finds_what_changed_since_the_decision(

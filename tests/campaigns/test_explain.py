@@ -7,7 +7,7 @@ import pytest
 
 from campaigns.decision import decide
 from campaigns.eligibility import CHECKS
-from campaigns.explain import explain, sentence
+from campaigns.explain import Fate, explain, sentence
 from campaigns.facts import Check, PastOffer
 from tests.campaigns.cases import CAMPAIGN, CANDIDATE, NOW, POLICY, SHOPPER
 
@@ -123,6 +123,39 @@ def test_a_decision_is_told_alike_live_and_from_its_stored_form() -> None:
     assert told == explain(json.loads(json.dumps(stored)))
     assert told[0] == "No message was sent."
     assert told[-1] == "The shopper had 1 message in the last 24 hours; the limit is 1 per 1 day."
+
+
+@pytest.mark.parametrize(
+    ("fate", "text"),
+    [
+        (None, "A message was to be sent by push."),
+        (Fate("planned", None), "A message was planned by push and waits to be sent."),
+        (Fate("accepted", None), "A message was sent by push."),
+        (
+            Fate("cancelled", "consent"),
+            "A message was planned by push, and not sent: at the second look the consent had been withdrawn.",
+        ),
+        (
+            Fate("cancelled", "stock"),
+            "A message was planned by push, and not sent: at the second look it was held back (stock).",
+        ),
+        (
+            Fate("refused", "gone"),
+            "A message was planned by push, and not sent: the receiver refused it (gone).",
+        ),
+        (
+            Fate("expired", "valid_until"),
+            "A message was planned by push, and not sent: it did not leave while it was valid.",
+        ),
+        (
+            Fate("unknown", "lease ended"),
+            "A message was planned by push, and nobody knows whether it was sent: no clear answer came.",
+        ),
+    ],
+)
+def test_a_send_says_what_became_of_its_message(fate: Fate | None, text: str) -> None:
+    [decision] = decide([CANDIDATE], SHOPPER, now=NOW, policy=POLICY)
+    assert explain(decision, fate)[0] == text
 
 
 def test_a_ghost_says_what_would_have_been_sent() -> None:

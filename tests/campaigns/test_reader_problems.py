@@ -178,6 +178,49 @@ def test_a_text_that_is_not_a_plain_yaml_mapping_is_refused_where_it_stops_being
     assert where in [(problem.line, problem.column, problem.code) for problem in problems_of(text)]
 
 
+PUSH = '      push: {title: {fr: Salut}, body: {fr: "Code {code}"}}\n'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("\nname:", "\n ¦name:", '"name" begins in column 2, but "campaign" in line 1 in column 1'),
+        (
+            "    channels",
+            "     ¦channels",
+            '"channels" begins in column 6, but "when" in line 11 in column 5',
+        ),
+        ("    channels", "   ¦channels", '"channels" begins in column 4, but "offer" in line 9 in column 5'),
+        ("      sms", "     ¦sms", '"sms" begins in column 6, but "push" in line 15 in column 7'),
+        (
+            "offers:",
+            "offers:\n    - offer: two\n      priority: 1\n   ¦- offer: three",
+            '"- offer" begins in column 4, but "- offer" in line 9 in column 5',
+        ),
+        ("  - offer", "  ¦-offer", "there is no space after the -"),
+        ("{fr: Salut}", "{fr: 'L¦'offre'}", "this ' ends the text that begins in column 26"),
+        ("name: Good", 'name: "The ¦"good" one"', 'this " ends the text that begins in column 7'),
+        ("name: Good", 'name: ¦"Good', 'the " that opens here is not closed where its text ends'),
+        ("name: Good", "name: ¦'Good", "the ' that opens here is never closed"),
+        ("{fr: Salut}", '{fr: ¦"Salut}', 'the " that opens here is not closed where its text ends'),
+        (PUSH, PUSH + "      # it's\n       ¦webhook: {fr: a}\n", '"webhook" begins in column 8'),
+        (PUSH, "      webhook:\n        fr: |\n          'Tis\n        en: ¦'Good\n", "never closed"),
+    ],
+)
+def test_a_usual_slip_is_told_where_it_was_made(old: str, new: str, told: str) -> None:
+    text, line, column = marked(changed(old, new))
+    (problem,) = problems_of(text)
+    assert (problem.line, problem.column, problem.code) == (line, column, "not_yaml")
+    assert told in problem.detail
+
+
+def test_texts_beside_body_are_sent_there() -> None:
+    text, line, column = marked(changed(PUSH, '      push: {¦fr: "Code {code}"}\n'))
+    (problem,) = problems_of(text)
+    assert (problem.line, problem.column) == (line, column)
+    assert problem.hint == "put the texts under body, as in push: {body: {fr: …}}"
+
+
 def test_all_problems_of_a_file_come_at_once_in_the_order_of_its_lines() -> None:
     text = GOOD.replace("name: Good", "name: NO").replace("10%", "ten").replace("2d", "2 days")
     assert [(problem.line, problem.code) for problem in problems_of(text)] == [

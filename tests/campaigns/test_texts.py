@@ -14,12 +14,12 @@ from campaigns.facts import Candidate, Decision, Occasion, Outcome, StoreFacts
 from campaigns.model import Campaign, Channel, CouponTerms, Money, Near, Offer, StoreSelector, Texts
 from campaigns.texts import (
     PLACEHOLDERS,
+    Placeholder,
     choose_language,
     distance_text,
     message_texts,
     message_values,
     money_text,
-    placeholders,
     render,
     scan,
 )
@@ -36,6 +36,7 @@ STORE = StoreFacts(
     subdivision=None,
     is_open=True,
     closes_at=datetime(2026, 11, 2, 18, 30, tzinfo=UTC),
+    last_closing_at=datetime(2026, 11, 2, 18, 30, tzinfo=UTC),
 )
 OFFER = Offer(
     id="warm",
@@ -108,6 +109,22 @@ def test_times_are_those_of_the_store() -> None:
 
 
 @pytest.mark.parametrize(
+    ("language", "text"),
+    [("fr", "03/11 18:00"), ("it", "03/11 18:00"), ("en", "3 Nov 18:00"), ("de", "2026-11-03 18:00")],
+)
+def test_an_end_on_another_day_has_its_date(language: str, text: str) -> None:
+    tomorrow = replace(DECISION, valid_until=datetime(2026, 11, 3, 17, 0, tzinfo=UTC))
+    assert message_values(tomorrow, language=language)["valid_until"] == text
+
+
+def test_the_day_of_an_end_is_that_of_the_store() -> None:
+    before_midnight = replace(DECISION, valid_until=datetime(2026, 11, 2, 22, 59, tzinfo=UTC))
+    assert message_values(before_midnight, language="fr")["valid_until"] == "23:59"
+    midnight = replace(DECISION, valid_until=datetime(2026, 11, 2, 23, 0, tzinfo=UTC))
+    assert message_values(midnight, language="fr")["valid_until"] == "03/11 00:00"
+
+
+@pytest.mark.parametrize(
     ("preferred", "fallback", "chosen"),
     [
         ("en", None, "en"),
@@ -150,7 +167,7 @@ def test_a_placeholder_that_is_nearly_right_is_suggested() -> None:
 
 def test_double_braces_are_braces() -> None:
     assert render("{{{code}}} {{}}", {"code": "X"}) == "{X} {}"
-    assert placeholders("{{code}} {brand}") == {"brand"}
+    assert scan("{{code}} {brand}")[0] == ["{", "code", "}", " ", Placeholder("brand", 9)]
 
 
 def test_a_flawed_text_is_never_rendered() -> None:
@@ -165,9 +182,9 @@ def test_values_are_inert_and_cannot_break_a_line() -> None:
 
 @given(st.text(st.one_of(st.sampled_from("{}ab"), st.characters()), max_size=60))
 def test_any_text_is_rendered_whole_or_has_a_flaw(text: str) -> None:
-    _, flaws = scan(text)
+    pieces, flaws = scan(text)
     assert all(0 <= flaw.at < len(text) and text[flaw.at] in "{}" for flaw in flaws)
-    if not flaws and not placeholders(text):
+    if not flaws and all(isinstance(piece, str) for piece in pieces):
         assert render(text, {}) == text.replace("{{", "{").replace("}}", "}")
 
 

@@ -108,6 +108,34 @@ def test_any_other_form_is_refused_with_the_right_one(
 
 
 @pytest.mark.parametrize(
+    ("parse", "text", "told"),
+    [
+        (values.share, "0.1", "did you mean 10%?"),
+        (values.share, "0,125", "did you mean 12.5%?"),
+        (values.share, "10", "did you mean 10%?"),
+        (values.share, "95", "as in 10%"),
+        (values.money, "1€", "did you mean 1.00 EUR?"),
+        (values.money, "EUR 1,5", "did you mean 1.50 EUR?"),
+        (values.money, "12 chf", "did you mean 12.00 CHF?"),
+        (values.money, "1.00", "as in 1.00 EUR"),
+        (moments.local_date, "2026-11-31", "November 2026 has 30 days"),
+        (moments.local_date, "01/11/2026", "did you mean 2026-11-01?"),
+        (moments.local_date, "2026-1-5", "did you mean 2026-01-05?"),
+        (moments.local_date, "11/25/2026", "months are 01 to 12"),
+        (moments.weekdays, "lun-sam", "did you mean mon-sat?"),
+        (moments.weekdays, "Vendredi", "did you mean fri?"),
+        (moments.weekdays, "monday", "did you mean mon?"),
+    ],
+)
+def test_a_usual_other_form_is_answered_with_what_was_probably_meant(
+    parse: Callable[[str], object], text: str, told: str
+) -> None:
+    with pytest.raises(values.BadValueError) as caught:
+        parse(text)
+    assert told in caught.value.hint
+
+
+@pytest.mark.parametrize(
     "text",
     [
         *("NO", "no", "On", "y", "yes", "TRUE", "null", "~", "", "22:00", "12:30:00", "0123", "01000"),

@@ -16,7 +16,7 @@ from m2s.app.rows import VisitRow
 from m2s.app.sighting import Sighting
 from m2s.core.base.instants import from_ms
 from m2s.core.places.hours import hours_of
-from m2s.core.presence.evidence import PREMISES
+from m2s.core.places.zone import PREMISES
 from m2s.core.presence.visit import classify, stays, visit_id
 from tests.app.town import HARBOUR, ROCK, Town, fence, fix, heard, open_town
 
@@ -177,3 +177,17 @@ def test_visits_do_not_depend_on_how_the_evidence_arrived(
         assert kept(towns[1].visits(shopper_id)) == truth
         assert kept(towns[0].visits(shopper_id)) == truth
         assert folded(towns[0], shopper_id) == truth
+
+
+def test_late_evidence_moves_every_later_day_of_a_resident_alike(towns: tuple[Town, Town]) -> None:
+    town, run = towns[0], next(numbers)
+    start(towns, run)
+    device_id, shopper_id = f"dev_a{run}", f"shp_one{run}"
+    for hour in range(52):
+        town.clock.advance(timedelta(hours=1))
+        town.post(device_id, *(fix(f"{hour}-{n}", age_s=300 * n) for n in range(12)))
+        assert kept(town.visits(shopper_id)) == folded(town, shopper_id)
+    for hours_ago in (20, 52):
+        town.post(device_id, fix(f"late-{hours_ago}", age_s=hours_ago * 3600 + 7))
+        assert kept(town.visits(shopper_id)) == folded(town, shopper_id)
+    assert len(town.visits(shopper_id)) == 3

@@ -1,5 +1,6 @@
 """How does the retailer's own system get a message? A POST signed by Standard Webhooks, its answer read."""
 
+import asyncio
 import base64
 import json
 import math
@@ -16,6 +17,7 @@ from m2s.core.base.errors import Invalid
 from m2s.core.base.instants import Clock, rfc3339
 
 TIMEOUT_S = 10.0
+"""For the whole exchange: an answer that trickles in must not outlive the message's lease."""
 _PREFIX = "whsec_"
 _SECRET_BYTES = range(24, 65)
 _WAIT_STATUSES = (429, 503)
@@ -29,22 +31,34 @@ class WebhookChannel:
         self._url = _http_url(url)
         self._webhook = Webhook(_secret_bytes(secret))
         self._clock = clock
-        # A kept connection that the other side has just closed would look like a message in doubt.
-        limits = httpx2.Limits(max_keepalive_connections=0)
-        self._client = httpx2.Client(timeout=timeout_s, follow_redirects=False, limits=limits)
+        self._timeout_s = timeout_s
+        self._tls = httpx2.create_ssl_context()
 
     def send(self, message: MessageRow, address: Address, coupon: CouponRow | None) -> SendResult:
         """Posts the message; reads only the status of the answer."""
         body = json.dumps(_payload(message, address, coupon, now=self._clock.now()), ensure_ascii=False)
         try:
-            with self._client.stream(
-                "POST", self._url, content=body.encode(), headers=self._headers(message.id, body)
-            ) as response:
-                return self._result(message.id, response)
+            return asyncio.run(self._post(message.id, body))
+        except TimeoutError:
+            return Unknown(f"no answer within {self._timeout_s:g} s")
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
             return RetryLater(0.0, f"no connection: {error}")
         except httpx2.TransportError as error:
             return Unknown(f"no answer: {type(error).__name__} {error}")
+
+    async def _post(self, message_id: str, body: str) -> SendResult:
+        """In a loop of its own, because only asyncio can end an exchange as a whole when its time is up."""
+        # Half of the time, so that a connection that was never made is not taken for an answer in doubt.
+        timeout = httpx2.Timeout(self._timeout_s, connect=self._timeout_s / 2)
+        # A client for each message: a kept connection that the other side has just closed would look like doubt, too.
+        async with (
+            asyncio.timeout(self._timeout_s),
+            httpx2.AsyncClient(timeout=timeout, verify=self._tls, follow_redirects=False) as client,
+            client.stream(
+                "POST", self._url, content=body.encode(), headers=self._headers(message_id, body)
+            ) as response,
+        ):
+            return self._result(message_id, response)
 
     def _headers(self, message_id: str, body: str) -> dict[str, str]:
         now = self._clock.now()

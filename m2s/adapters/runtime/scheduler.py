@@ -1,5 +1,6 @@
 """Who wakes the jobs up? APScheduler as a heartbeat in UTC; the jobs decide what is due and who may run it."""
 
+import logging
 from datetime import UTC, datetime, timedelta
 
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -7,6 +8,10 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
 from m2s.app.jobs import Jobs
+
+_log = logging.getLogger(__name__)
+# A beat that is left out because the one before still runs is no cause for a warning every second.
+_log.setLevel(logging.ERROR)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -24,7 +29,9 @@ class Heartbeat:
             raise RuntimeError("the heartbeat has been started already")
         # One thread a job: a slow provider must not keep visits from closing.
         scheduler = BackgroundScheduler(
-            timezone=UTC, executors={"default": ThreadPoolExecutor(len(self._jobs.names))}
+            timezone=UTC,
+            executors={"default": ThreadPoolExecutor(len(self._jobs.names))},
+            logger=_log,
         )
         for name in self._jobs.names:
             every = timedelta(seconds=self._jobs.every_s(name))

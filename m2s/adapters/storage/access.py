@@ -3,8 +3,9 @@
 from datetime import datetime
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
 
-from m2s.adapters.storage.statements import columns, insert, values
+from m2s.adapters.storage.statements import columns, values
 from m2s.adapters.storage.tables import idempotency, keys
 from m2s.app.rows import AnswerRow, KeyRow
 
@@ -45,7 +46,11 @@ class SqlAccess:
 
     def keep_answer(self, key_id: str, idempotency_key: str, *, answer: AnswerRow, at: datetime) -> None:
         """Keeps an answer; where one is kept already, that one stays."""
-        kept = insert(self._connection, idempotency).on_conflict_do_nothing()
+        kept = insert(idempotency).on_conflict_do_nothing()
         self._connection.execute(
             kept, values(answer) | {"key_id": key_id, "idempotency_key": idempotency_key, "at": at}
         )
+
+    def forget_answers(self, before: datetime) -> None:
+        """Drops answers that were kept before an instant."""
+        self._connection.execute(sa.delete(idempotency).where(idempotency.c.at < before))

@@ -3,8 +3,9 @@
 from datetime import datetime
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
 
-from m2s.adapters.storage.statements import columns, insert, upsert, values
+from m2s.adapters.storage.statements import columns, upsert, values
 from m2s.adapters.storage.tables import campaign_versions, campaigns, meta, stores
 from m2s.app.rows import CampaignRow
 from m2s.core.base.errors import NotFound
@@ -52,7 +53,7 @@ class SqlCatalog:
     def put_campaign(self, row: CampaignRow) -> None:
         """Adds or replaces a campaign; a version once kept stays as it was first applied."""
         upsert(self._connection, campaigns, values=values(row))
-        kept = insert(self._connection, campaign_versions).on_conflict_do_nothing()
+        kept = insert(campaign_versions).on_conflict_do_nothing()
         self._connection.execute(
             kept,
             {

@@ -6,10 +6,11 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from m2s.adapters.storage.direct import Query, one_of
-from m2s.adapters.storage.statements import batches, columns, values
+from m2s.adapters.storage.statements import columns, values
 from m2s.adapters.storage.tables import coupons, redemptions
 from m2s.app.rows import CouponRow, RedemptionRow
 
+_COUPONS_OF = Query(sa.select(*columns(coupons, CouponRow)).where(one_of(coupons.c.decision_id)))
 _REDEMPTION_TIMES = Query(
     sa.select(redemptions.c.shopper_id, redemptions.c.store_id, redemptions.c.at)
     .where(
@@ -40,11 +41,8 @@ class SqlCoupons:
 
     def coupons_of(self, decision_ids: Iterable[str]) -> dict[str, CouponRow]:
         """Coupons by the decision that issued them."""
-        found: dict[str, CouponRow] = {}
-        for some in batches(decision_ids):
-            query = sa.select(*columns(coupons, CouponRow)).where(coupons.c.decision_id.in_(some))
-            found |= {row.decision_id: CouponRow(*row) for row in self._connection.execute(query)}
-        return found
+        rows = [CouponRow(*row) for row in _COUPONS_OF.of(self._connection, decision_ids)]
+        return {row.decision_id: row for row in rows}
 
     def redeem(self, code: str, *, redemption_id: str, now: datetime) -> bool:
         """One conditional update: True for the only redemption of an issued, unexpired coupon."""

@@ -48,7 +48,9 @@ class SqlDatabase:
         path = database_path(url)
         if not path.exists():
             raise Conflict(
-                f"the database {path} does not exist yet: run `m2s db upgrade`", code="database_not_upgraded"
+                f"the database {path.absolute()} does not exist yet: is this the right folder?"
+                " If so, run `m2s db upgrade`",
+                code="database_not_upgraded",
             )
         self._lock: FileLock | None = None
         self._writer: Writer | None = None

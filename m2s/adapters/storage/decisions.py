@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from campaigns.facts import PastOffer
 from m2s.adapters.storage.direct import Query, one_of, row_values, write
-from m2s.adapters.storage.statements import columns, insert, insert_text, mark
+from m2s.adapters.storage.statements import columns, insert_text
 from m2s.adapters.storage.tables import assignments, decisions, occurrences
 from m2s.app.rows import DecisionRow
 from m2s.core.base.instants import to_ms
@@ -52,7 +52,7 @@ class SqlDecisions:
             kept = [_values(row) for row in rows]
             for values in kept:
                 values[_TRACE] = _trace_text(values[_TRACE])
-            text = insert_text(decisions, _NAMES, parameter=mark(self._connection.dialect.paramstyle))
+            text = insert_text(decisions, _NAMES)
             write(self._connection, text, kept)
 
     def known_occasions(self, keys: Sequence[tuple[str, str, str]]) -> set[tuple[str, str, str]]:
@@ -83,23 +83,35 @@ class SqlDecisions:
     def record_arms(self, rows: Sequence[tuple[str, str, str]], *, at: datetime) -> None:
         """Keeps (experiment, shopper_id, arm) where none is kept yet."""
         names = ["experiment", "shopper_id", "arm", "at"]
-        text = insert_text(assignments, names, parameter=mark(self._connection.dialect.paramstyle))
+        text = insert_text(assignments, names)
         write(self._connection, f"{text} ON CONFLICT DO NOTHING", [(*row, to_ms(at)) for row in rows])
 
-    def claim_occurrence(
-        self, campaign_id: str, offer_id: str, *, store_id: str, key: str, due: datetime, at: datetime
-    ) -> bool:
-        """True for the first to claim this scheduled send."""
-        claim = insert(self._connection, occurrences).on_conflict_do_nothing()
-        row = {
-            "campaign_id": campaign_id,
-            "offer_id": offer_id,
-            "store_id": store_id,
-            "key": key,
-            "due": due,
-            "planned_at": at,
-        }
-        return self._connection.execute(claim, row).rowcount == 1
+    def claimed(self, campaign_id: str, offer_id: str, *, key: str) -> set[str]:
+        """The stores for which this scheduled send is claimed already."""
+        query = sa.select(occurrences.c.store_id).where(
+            occurrences.c.campaign_id == campaign_id,
+            occurrences.c.offer_id == offer_id,
+            occurrences.c.key == key,
+        )
+        return set(self._connection.scalars(query))
+
+    def claim(
+        self,
+        campaign_id: str,
+        offer_id: str,
+        *,
+        store_ids: Iterable[str],
+        key: str,
+        due: datetime,
+        at: datetime,
+    ) -> set[str]:
+        """Claims a scheduled send at stores; returns those that nobody had claimed."""
+        new = set(store_ids) - self.claimed(campaign_id, offer_id, key=key)
+        names = ["campaign_id", "offer_id", "store_id", "key", "due", "planned_at"]
+        text = insert_text(occurrences, names)
+        rows = [(campaign_id, offer_id, store_id, key, to_ms(due), to_ms(at)) for store_id in sorted(new)]
+        write(self._connection, text, rows)
+        return new
 
     def get(self, decision_id: str) -> DecisionRow | None:
         """One decision."""
@@ -111,14 +123,13 @@ class SqlDecisions:
         self,
         *,
         shopper_id: str | None,
-        device_id: str | None,
         offer_id: str | None,
         since: datetime | None,
         until: datetime | None,
         limit: int,
     ) -> list[DecisionRow]:
         """Decisions made since ≤ instant < until, newest first; what is None does not filter."""
-        wanted = {"shopper_id": shopper_id, "device_id": device_id, "offer_id": offer_id}
+        wanted = {"shopper_id": shopper_id, "offer_id": offer_id}
         query = sa.select(*columns(decisions, DecisionRow))
         query = query.where(
             *(decisions.c[name] == value for name, value in wanted.items() if value is not None)

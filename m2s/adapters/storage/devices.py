@@ -6,22 +6,27 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
 
 from m2s.adapters.storage.direct import Query, one_of
-from m2s.adapters.storage.statements import batches, columns, insert, values
+from m2s.adapters.storage.statements import columns, values
 from m2s.adapters.storage.tables import consents, devices, shoppers
 from m2s.app.rows import ConsentRow, DeviceRow, ShopperRow
 from m2s.core.base.errors import NotFound
 
 _CHANGEABLE = frozenset({"platform", "push_token", "language", "timezone", "os_permissions"})
 
-_WHEN = sa.case((consents.c.at > consents.c.received_at, consents.c.received_at), else_=consents.c.at)
+_COUNTS_FROM = sa.case(
+    (sa.and_(consents.c.granted, consents.c.at < consents.c.received_at), consents.c.at),
+    else_=consents.c.received_at,
+)
 _CONSENTS = Query(
     sa.select(consents.c.shopper_id, *columns(consents, ConsentRow))
     .where(one_of(consents.c.shopper_id))
-    .order_by(_WHEN, consents.c.seq)
+    .order_by(_COUNTS_FROM, consents.c.granted.desc(), consents.c.seq)
 )
 _SHOPPERS = Query(sa.select(*columns(shoppers, ShopperRow)).where(one_of(shoppers.c.id)))
+_DEVICES = Query(sa.select(*columns(devices, DeviceRow)).where(one_of(devices.c.id)))
 _DEVICES_OF = Query(
     sa.select(*columns(devices, DeviceRow))
     .where(one_of(devices.c.shopper_id))
@@ -37,7 +42,7 @@ class SqlDevices:
 
     def add_device(self, row: DeviceRow, *, token_hash: bytes) -> None:
         """Adds a device and, where it is new, its shopper."""
-        new_shopper = insert(self._connection, shoppers).on_conflict_do_nothing()
+        new_shopper = insert(shoppers).on_conflict_do_nothing()
         self._connection.execute(new_shopper, {"id": row.shopper_id, "created_at": row.registered_at})
         kept = values(row) | {
             "os_permissions": json.dumps(dict(row.os_permissions)),
@@ -54,13 +59,16 @@ class SqlDevices:
         """The device of a token, by the token's SHA-256."""
         return self._one(devices.c.token_hash == token_hash)
 
+    def set_token(self, device_id: str, token_hash: bytes) -> None:
+        """Replaces the SHA-256 of a device's token; raises NotFound when there is no such device."""
+        change = sa.update(devices).where(devices.c.id == device_id).values(token_hash=token_hash)
+        if not self._connection.execute(change).rowcount:
+            raise NotFound(f"there is no device {device_id!r}")
+
     def devices(self, device_ids: Iterable[str]) -> dict[str, DeviceRow]:
         """Devices by id; unknown ids are absent."""
-        found: dict[str, DeviceRow] = {}
-        for some in batches(device_ids):
-            query = sa.select(*columns(devices, DeviceRow)).where(devices.c.id.in_(some))
-            found |= {row.id: _device_row(row) for row in self._connection.execute(query)}
-        return found
+        rows = [_device_row(row) for row in _DEVICES.of(self._connection, device_ids)]
+        return {row.id: row for row in rows}
 
     def update_device(self, device_id: str, changes: Mapping[str, Any], *, at: datetime) -> None:
         """Changes any of platform, push_token, language, timezone, os_permissions.
@@ -82,6 +90,22 @@ class SqlDevices:
         if not self._connection.execute(change).rowcount:
             raise NotFound(f"there is no shopper {shopper_id!r}")
 
+    def shopper_with_phone(self, phone: str) -> str | None:
+        """The shopper who has had this phone longest; None when nobody has it."""
+        query = sa.select(shoppers.c.id).where(shoppers.c.phone == phone)
+        return self._connection.scalar(query.order_by(shoppers.c.created_at, shoppers.c.id).limit(1))
+
+    def move_device(self, device_id: str, shopper_id: str, *, at: datetime) -> None:
+        """Gives a device to another shopper; raises NotFound when there is no such device."""
+        change = sa.update(devices).where(devices.c.id == device_id)
+        if not self._connection.execute(change.values(shopper_id=shopper_id, updated_at=at)).rowcount:
+            raise NotFound(f"there is no device {device_id!r}")
+
+    def move_consents(self, shopper_id: str, *, to: str) -> None:
+        """Makes every consent statement of a shopper one of another shopper."""
+        change = sa.update(consents).where(consents.c.shopper_id == shopper_id).values(shopper_id=to)
+        self._connection.execute(change)
+
     def add_consents(self, device: DeviceRow, rows: Sequence[ConsentRow], *, received_at: datetime) -> None:
         """Appends consent statements of the device's shopper."""
         if not rows:
@@ -92,8 +116,8 @@ class SqlDevices:
     def consents(self, shopper_ids: Iterable[str]) -> dict[str, list[ConsentRow]]:
         """The newest statement per shopper, purpose and channel.
 
-        A statement dated later than it was received counts from its receipt: a fast clock must not let a consent
-        outlive its withdrawal.
+        A grant counts from its own time, or from its receipt where that is earlier; a withdrawal from its receipt,
+        and before a grant of the same instant. So no wrong clock lets a consent outlive its withdrawal.
         """
         newest: dict[str, dict[tuple[str, str | None], ConsentRow]] = {}
         for shopper_id, *fields in _CONSENTS.of(self._connection, shopper_ids):

@@ -3,9 +3,11 @@
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import dialect
 
 from m2s.adapters.storage.tables import Instant
 from m2s.core.base.instants import from_ms, to_ms
@@ -32,7 +34,6 @@ class Query:
 
     def __init__(self, statement: sa.Select[Any]) -> None:
         self._statement = statement
-        self._compiled: dict[str, _Compiled] = {}
 
     def of(self, connection: sa.Connection, ids: Iterable[str], **parameters: Any) -> Sequence[Any]:
         """The rows of these ids (see `one_of`)."""
@@ -41,10 +42,7 @@ class Query:
 
     def rows(self, connection: sa.Connection, **parameters: Any) -> Sequence[Any]:
         """All rows, given the statement's named parameters."""
-        compiled = self._compiled.get(connection.dialect.name)
-        if compiled is None:
-            compiled = _compile(self._statement, connection.dialect)
-            self._compiled[connection.dialect.name] = compiled
+        compiled = self._compiled
         values = []
         for name, held, written in compiled.parameters:
             value = parameters.get(name, held)
@@ -58,6 +56,10 @@ class Query:
                 if row[place] is not None:
                     row[place] = converted(row[place])
         return rows
+
+    @cached_property
+    def _compiled(self) -> _Compiled:
+        return _compile(self._statement)
 
 
 def row_values(table: sa.Table, row_type: Any) -> Callable[[Any], list[Any]]:
@@ -92,8 +94,8 @@ def write(connection: sa.Connection, text: str, rows: Sequence[Sequence[Any]]) -
         cursor.close()
 
 
-def _compile(statement: sa.Select[Any], dialect: sa.Dialect) -> _Compiled:
-    compiled: Any = statement.compile(dialect=dialect)
+def _compile(statement: sa.Select[Any]) -> _Compiled:
+    compiled: Any = statement.compile(dialect=dialect())
     writes = {Instant: to_ms}
     reads: dict[type, Callable[[Any], Any]] = {Instant: from_ms, sa.Boolean: bool}
     return _Compiled(

@@ -107,14 +107,20 @@ def check_durable(connection: sa.Connection) -> None:
 
 
 def passing(error: BaseException) -> Unavailable | None:
-    """The Unavailable to raise where the database cannot work now but may later; None for every other error."""
+    """The Unavailable to raise where the database cannot work now but may later; None for every other error.
+
+    It tells nothing of the library's own words, which may name files: those go to the log.
+    """
     if isinstance(error, sa.exc.TimeoutError):
         return Unavailable("the database is busy: every reading connection is taken")
     cause: Any = error.orig if isinstance(error, sa.exc.DBAPIError) else error
     if not isinstance(cause, driver().Error):
         return None
     reason = _PASSING.get(getattr(cause, "sqlite_errorcode", 0) & 0xFF)
-    return Unavailable(f"the database cannot be used now: {reason} ({cause})") if reason else None
+    if reason is None:
+        return None
+    _log.warning("the database cannot be used now: %s (%s)", reason, cause)
+    return Unavailable(f"the database cannot be used now: {reason}")
 
 
 def _listen(engine: sa.Engine, pragmas: tuple[str, ...], *, begin: str) -> None:

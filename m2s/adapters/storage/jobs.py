@@ -3,8 +3,8 @@
 from datetime import datetime
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
 
-from m2s.adapters.storage.statements import insert
 from m2s.adapters.storage.tables import ticks
 
 
@@ -16,7 +16,7 @@ class SqlJobs:
 
     def claim_tick(self, job: str, due: datetime, at: datetime) -> bool:
         """True for the first to claim this tick."""
-        claim = insert(self._connection, ticks).on_conflict_do_nothing()
+        claim = insert(ticks).on_conflict_do_nothing()
         return self._connection.execute(claim, {"job": job, "due": due, "claimed_at": at}).rowcount == 1
 
     def forget_ticks(self, before: datetime) -> None:

@@ -17,6 +17,8 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 def upgrade(url: str) -> None:
     """Creates the database or brings it to this version's shape, in one transaction; done already: changes nothing.
 
+    A database that is created can be read by its owner alone.
+
     Raises Conflict when a running server owns the database or a newer m2s wrote it, Invalid when its folder does not
     exist, Unavailable when it is locked or the disk is full.
     """
@@ -24,6 +26,8 @@ def upgrade(url: str) -> None:
     if not path.parent.is_dir():
         raise Invalid(f"the folder {path.parent} of the database does not exist; create it first")
     lock = FileLock(path)
+    # SQLite gives what it writes beside the mode of the file itself.
+    path.touch(0o600)
     engine = write_engine(path)
     try:
         with engine.begin() as connection:

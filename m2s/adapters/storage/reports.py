@@ -1,48 +1,90 @@
-"""Which rows do figures start from? Plain reads of a span of time, since ≤ instant < until."""
+"""Which rows do figures start from? Counts and narrow rows of a half-open span of time."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from m2s.adapters.storage.decisions import decision_row
 from m2s.adapters.storage.statements import columns
 from m2s.adapters.storage.tables import decisions, messages, redemptions, visits
-from m2s.app.rows import DecisionRow, MessageRow, RedemptionRow, VisitRow
+from m2s.app.figures import CountRow, OfferedRow
+from m2s.app.rows import VisitRow
+from m2s.core.base.instants import from_ms
+
+_QUARTER_MS = 15 * 60 * 1000
+_COUNTED: tuple[tuple[sa.Column[datetime], Any, Any, sa.ColumnElement[bool]], ...] = (
+    (decisions.c.decided_at, decisions.c.outcome, decisions.c.reason, sa.true()),
+    (messages.c.created_at, sa.literal("exposure"), sa.null(), messages.c.state == "accepted"),
+    (redemptions.c.at, sa.literal("redemption"), sa.null(), redemptions.c.voided_at.is_(None)),
+)
+"""What is counted: when it was, its name and reason, and which rows of its table count."""
 
 
 class SqlReports:
-    """Read-only rows for figures, oldest first."""
+    """Read-only rows for figures."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
-    def visits(self, since: datetime, until: datetime) -> list[VisitRow]:
-        """Stays of every kind that start in the span."""
-        query = _span(sa.select(*columns(visits, VisitRow)), visits.c.start_at, since, until=until)
-        return [VisitRow(*row) for row in self._connection.execute(query.order_by(visits.c.id))]
+    def visits(
+        self,
+        since: datetime,
+        until: datetime,
+        *,
+        store_id: str | None = None,
+        kinds: Collection[str] | None = None,
+    ) -> list[VisitRow]:
+        """Stays that start in the span, oldest first."""
+        query = sa.select(*columns(visits, VisitRow)).where(
+            visits.c.start_at >= since, visits.c.start_at < until, *_equal(visits, store_id=store_id)
+        )
+        if kinds is not None:
+            query = query.where(visits.c.kind.in_(kinds))
+        query = query.order_by(visits.c.start_at, visits.c.id)
+        return [VisitRow(*row) for row in self._connection.execute(query)]
 
-    def decisions(self, since: datetime, until: datetime) -> list[DecisionRow]:
-        """Decisions of every outcome that were made in the span."""
-        query = sa.select(*columns(decisions, DecisionRow))
-        query = _span(query, decisions.c.decided_at, since, until=until).order_by(decisions.c.id)
-        return [decision_row(row) for row in self._connection.execute(query)]
+    def counts(
+        self,
+        since: datetime,
+        until: datetime,
+        *,
+        store_id: str | None = None,
+        campaign_id: str | None = None,
+        by_quarter: bool = False,
+    ) -> list[CountRow]:
+        """Decisions by outcome and reason, messages that a channel accepted, and redemptions not taken back.
 
-    def redemptions(self, since: datetime, until: datetime) -> list[RedemptionRow]:
-        """Redemptions in the span, voided ones included."""
-        query = _span(
-            sa.select(*columns(redemptions, RedemptionRow)), redemptions.c.at, since, until=until
-        ).order_by(redemptions.c.id)
-        return [RedemptionRow(*row) for row in self._connection.execute(query)]
+        Each of these over the whole span, or by the quarter of an hour.
+        """
+        found = []
+        for at, name, why, counts in _COUNTED:
+            wanted = _equal(at.table, store_id=store_id, campaign_id=campaign_id)
+            quarter = sa.type_coerce(at, sa.BigInteger) // _QUARTER_MS if by_quarter else sa.null()
+            query = _counted(at.table, name, why, quarter=quarter)
+            query = query.where(at >= since, at < until, counts, *wanted)
+            for what, reason, store, campaign, offer, begun, many in self._connection.execute(query):
+                at_start = since if begun is None else from_ms(begun * _QUARTER_MS)
+                found.append(CountRow(what, reason, store, campaign, offer, at_start, many))
+        return found
 
-    def exposures(self, since: datetime, until: datetime) -> list[MessageRow]:
-        """Messages created in the span that a channel accepted."""
-        query = sa.select(*columns(messages, MessageRow)).where(messages.c.state == "accepted")
-        query = _span(query, messages.c.created_at, since, until=until).order_by(messages.c.id)
-        return [MessageRow(*row) for row in self._connection.execute(query)]
+    def offered(self, campaign_id: str) -> list[OfferedRow]:
+        """Every send and ghost of a campaign ever, oldest first."""
+        query = (
+            sa.select(*columns(decisions, OfferedRow))
+            .where(decisions.c.campaign_id == campaign_id, decisions.c.outcome.in_(("send", "ghost")))
+            .order_by(decisions.c.decided_at, decisions.c.id)
+        )
+        return [OfferedRow(*row) for row in self._connection.execute(query)]
 
 
-def _span(
-    query: sa.Select[*tuple[Any, ...]], column: sa.Column[datetime], since: datetime, *, until: datetime
-) -> sa.Select[*tuple[Any, ...]]:
-    return query.where(column >= since, column < until).order_by(column)
+def _counted(table: Any, what: Any, reason: Any, *, quarter: Any) -> sa.Select[*tuple[Any, ...]]:
+    """Rows of a table that has store, campaign and offer, counted by these and by what is given."""
+    by: list[sa.ColumnElement[Any]] = [what.label("what"), reason.label("reason")]
+    by += [table.c[name] for name in ("store_id", "campaign_id", "offer_id")]
+    by += [quarter.label("quarter")]
+    return sa.select(*by, sa.func.count()).group_by(*(column.name for column in by))
+
+
+def _equal(table: Any, **wanted: str | None) -> list[sa.ColumnElement[bool]]:
+    return [table.c[name] == value for name, value in wanted.items() if value is not None]

@@ -1,20 +1,17 @@
 """What does the hot path keep? Sightings, evidence, presence and visits, by driver-level statements."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 
 from m2s.adapters.storage.direct import Query, one_of, read, row_values, write
 from m2s.adapters.storage.statements import (
-    batches,
     columns,
     delete_text,
     insert_text,
-    mark,
     select_text,
     upsert_text,
 )
@@ -30,48 +27,36 @@ _VISIT = [field.name for field in fields(VisitRow)]
 _PRESENCE = [column.name for column in presence.c]
 
 
-@dataclass(frozen=True, slots=True)
-class _Texts:
-    add_sightings: str
-    page_of_ids: str
-    add_evidence: str
-    evidence: str
-    put_presence: str
-    drop_presence: str
-    put_visits: str
-    drop_visits: str
-    visits_since: str
-
-
-@cache
-def _texts(paramstyle: str) -> _Texts:
-    here = mark(paramstyle)
-    pair = f"shopper_id = {here} AND store_id = {here}"
-    ids = ["seq", "device_id", "sighting_id", "received_at_ms"]
-    return _Texts(
-        add_sightings=insert_text(sightings, _SIGHTING, parameter=here),
-        page_of_ids=select_text(sightings, ids, where=f"seq < {here}", order_by=["seq"])
-        + f" DESC LIMIT {_PAGE}",
-        add_evidence=insert_text(evidence, [*_EVIDENCE, "zone_version"], parameter=here),
-        evidence=select_text(
-            evidence, _EVIDENCE, where=f"{pair} AND at_ms >= {here}", order_by=["at_ms", "seq"]
-        ),
-        put_presence=upsert_text(presence, _PRESENCE, parameter=here),
-        drop_presence=delete_text(presence, parameter=here),
-        put_visits=upsert_text(visits, _VISIT, parameter=here),
-        drop_visits=delete_text(visits, parameter=here),
-        visits_since=select_text(
-            visits, _VISIT, where=f"{pair} AND end_at >= {here}", order_by=["start_at", "id"]
-        ),
+_PAIR = "shopper_id = ? AND store_id = ?"
+_ADD_SIGHTINGS = insert_text(sightings, _SIGHTING)
+_PAGE_OF_IDS = (
+    select_text(
+        sightings,
+        ["seq", "device_id", "sighting_id", "received_at_ms"],
+        where="seq < ?",
+        order_by=["seq"],
     )
-
-
+    + " DESC LIMIT ?"
+)
+_ADD_EVIDENCE = insert_text(evidence, [*_EVIDENCE, "zone_version"])
+_EVIDENCE_SINCE = select_text(evidence, _EVIDENCE, where=f"{_PAIR} AND at_ms >= ?", order_by=["at_ms", "seq"])
+_PUT_PRESENCE = upsert_text(presence, _PRESENCE)
+_DROP_PRESENCE = delete_text(presence)
+_PUT_VISITS = upsert_text(visits, _VISIT)
+_DROP_VISITS = delete_text(visits)
+_VISITS_SINCE = select_text(visits, _VISIT, where=f"{_PAIR} AND end_at >= ?", order_by=["start_at", "id"])
 _LAST_VISITS = Query(
     sa.select(
         visits.c.shopper_id, visits.c.store_id, sa.func.max(visits.c.end_at, type_=visits.c.end_at.type)
     )
     .where(one_of(visits.c.shopper_id), visits.c.kind == "visit", visits.c.end_at >= sa.bindparam("since"))
     .group_by(visits.c.shopper_id, visits.c.store_id)
+)
+_SEEN_AT = Query(
+    sa.select(evidence.c.shopper_id, evidence.c.store_id)
+    .where(one_of(evidence.c.store_id), evidence.c.at_ms >= sa.bindparam("since_ms"))
+    .distinct()
+    .order_by(evidence.c.shopper_id, evidence.c.store_id)
 )
 
 
@@ -80,12 +65,11 @@ class SqlSightings:
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
-        self._texts = _texts(connection.dialect.paramstyle)
 
     def add_sightings(self, rows: Sequence[tuple[Any, ...]]) -> None:
         """Appends rows (device_id, sighting_id, kind, at_ms, received_at_ms, latitude, longitude, accuracy_m,
         speed_mps, flags, detail)."""
-        self._write(self._texts.add_sightings, rows)
+        self._write(_ADD_SIGHTINGS, rows)
 
     def recent_ids(self, received_since_ms: int) -> Iterator[tuple[str, str, int]]:
         """(device_id, sighting_id, received_at_ms) of sightings received since, newest first.
@@ -93,7 +77,7 @@ class SqlSightings:
         Reads the ledger's tail backwards and stops at the first page that is wholly older.
         """
         before = 2**62
-        while page := self._read(self._texts.page_of_ids, (before,)):
+        while page := self._read(_PAGE_OF_IDS, (before, _PAGE)):
             recent = [row[1:] for row in page if row[3] >= received_since_ms]
             yield from recent
             if not recent:
@@ -102,11 +86,11 @@ class SqlSightings:
 
     def add_evidence(self, rows: Sequence[Evidence], *, zone_version: int) -> None:
         """Appends evidence that was judged with this version of the zones."""
-        self._write(self._texts.add_evidence, [(*_evidence_values(row), zone_version) for row in rows])
+        self._write(_ADD_EVIDENCE, [(*_evidence_values(row), zone_version) for row in rows])
 
     def evidence(self, shopper_id: str, store_id: str, since_ms: int) -> list[Evidence]:
         """Evidence of the pair with at_ms ≥ since_ms, oldest first."""
-        return [_evidence(row) for row in self._read(self._texts.evidence, (shopper_id, store_id, since_ms))]
+        return [_evidence(row) for row in self._read(_EVIDENCE_SINCE, (shopper_id, store_id, since_ms))]
 
     def all_presence(self) -> Iterator[tuple[str, str, str, str]]:
         """(shopper_id, store_id, zone_id, state) of every open presence."""
@@ -115,24 +99,24 @@ class SqlSightings:
 
     def put_presence(self, rows: Sequence[tuple[str, str, str, int, str]]) -> None:
         """Adds or replaces (shopper_id, store_id, zone_id, last_at_ms, state)."""
-        self._write(self._texts.put_presence, rows)
+        self._write(_PUT_PRESENCE, rows)
 
     def drop_presence(self, keys: Sequence[tuple[str, str, str]]) -> None:
         """Ends presences by (shopper_id, store_id, zone_id)."""
-        self._write(self._texts.drop_presence, keys)
+        self._write(_DROP_PRESENCE, keys)
 
     def visits_since(self, shopper_id: str, store_id: str, end_since: datetime) -> list[VisitRow]:
         """Stays of the pair that end at or after `end_since`, oldest first."""
-        found = self._read(self._texts.visits_since, (shopper_id, store_id, to_ms(end_since)))
+        found = self._read(_VISITS_SINCE, (shopper_id, store_id, to_ms(end_since)))
         return [_visit(row) for row in found]
 
     def put_visits(self, rows: Sequence[VisitRow]) -> None:
         """Adds or replaces stays by id."""
-        self._write(self._texts.put_visits, [_visit_values(row) for row in rows])
+        self._write(_PUT_VISITS, [_visit_values(row) for row in rows])
 
     def drop_visits(self, visit_ids: Sequence[str]) -> None:
         """Takes stays back that the evidence no longer tells."""
-        self._write(self._texts.drop_visits, [(visit_id,) for visit_id in visit_ids])
+        self._write(_DROP_VISITS, [(visit_id,) for visit_id in visit_ids])
 
     def open_visits(self, end_before: datetime) -> list[VisitRow]:
         """Open stays whose last evidence is before an instant, oldest first."""
@@ -151,17 +135,13 @@ class SqlSightings:
             found.setdefault(shopper_id, {})[store_id] = end_at
         return found
 
-    def shoppers_seen_at(self, store_ids: Iterable[str], since: datetime) -> list[str]:
-        """Shoppers with evidence at any of the stores since, sorted."""
-        seen: set[str] = set()
-        for some in batches(store_ids):
-            query = (
-                sa.select(evidence.c.shopper_id)
-                .where(evidence.c.store_id.in_(some), evidence.c.at_ms >= to_ms(since))
-                .distinct()
-            )
-            seen.update(self._connection.scalars(query))
-        return sorted(seen)
+    def seen_at(self, store_ids: Iterable[str], since: datetime) -> list[tuple[str, str]]:
+        """(shopper_id, store_id) of every shopper with evidence at one of the stores since, sorted.
+
+        Reads the index of evidence once from end to end, however many the stores.
+        """
+        found = _SEEN_AT.of(self._connection, store_ids, since_ms=to_ms(since))
+        return [(shopper_id, store_id) for shopper_id, store_id in found]
 
     def _write(self, text: str, rows: Sequence[Sequence[Any]]) -> None:
         write(self._connection, text, rows)

@@ -1,27 +1,17 @@
-"""How is SQL written where Core is too slow or dialects differ? Driver-level texts built once from the tables."""
+"""How is SQL written where Core is too slow? Driver-level texts for SQLite, built once from the tables."""
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
-
-_BATCH = 5_000
-"""Bound values per statement; SQLite takes 32 766."""
-
-
-def insert(connection: sa.Connection, table: sa.Table) -> sqlite.Insert:
-    """An insert that knows `on_conflict_do_nothing` and `on_conflict_do_update` in the connection's dialect."""
-    if connection.dialect.name == "postgresql":
-        return cast("sqlite.Insert", postgresql.insert(table))
-    return sqlite.insert(table)
+from sqlalchemy.dialects.sqlite import insert
 
 
 def upsert(connection: sa.Connection, table: sa.Table, *, values: Mapping[str, Any]) -> None:
     """Adds one row, or replaces everything but its key."""
     key = [column.name for column in table.primary_key]
-    statement = insert(connection, table)
+    statement = insert(table)
     statement = statement.on_conflict_do_update(
         index_elements=key,
         set_={name: statement.excluded[name] for name in values if name not in key},
@@ -39,32 +29,17 @@ def values(row: Any) -> dict[str, Any]:
     return {field.name: getattr(row, field.name) for field in dataclasses.fields(row)}
 
 
-def batches(keys: Iterable[str]) -> Iterator[list[str]]:
-    """Distinct keys, sorted, in lists short enough for one statement."""
-    distinct = sorted(set(keys))
-    for start in range(0, len(distinct), _BATCH):
-        yield distinct[start : start + _BATCH]
-
-
-def mark(paramstyle: str) -> str:
-    """How the driver writes a positional parameter."""
-    return "?" if paramstyle == "qmark" else "%s"
-
-
-def insert_text(table: sa.Table, names: Sequence[str], *, parameter: str) -> str:
+def insert_text(table: sa.Table, names: Sequence[str]) -> str:
     """`INSERT INTO table (…) VALUES (…)` for executemany."""
-    marks = ", ".join([parameter] * len(names))
+    marks = ", ".join("?" * len(names))
     return f"INSERT INTO {table.name} ({_listed(table, names)}) VALUES ({marks})"  # noqa: S608
 
 
-def upsert_text(table: sa.Table, names: Sequence[str], *, parameter: str) -> str:
+def upsert_text(table: sa.Table, names: Sequence[str]) -> str:
     """As `insert_text`, but a row whose key is there is replaced."""
     key = [column.name for column in table.primary_key]
     changes = ", ".join(f"{name} = excluded.{name}" for name in names if name not in key)
-    return (
-        f"{insert_text(table, names, parameter=parameter)}"
-        f" ON CONFLICT ({_listed(table, key)}) DO UPDATE SET {changes}"
-    )
+    return f"{insert_text(table, names)} ON CONFLICT ({_listed(table, key)}) DO UPDATE SET {changes}"
 
 
 def select_text(table: sa.Table, names: Sequence[str], *, where: str, order_by: Sequence[str]) -> str:
@@ -74,9 +49,9 @@ def select_text(table: sa.Table, names: Sequence[str], *, where: str, order_by: 
     )
 
 
-def delete_text(table: sa.Table, *, parameter: str) -> str:
+def delete_text(table: sa.Table) -> str:
     """`DELETE` by primary key, for executemany."""
-    where = " AND ".join(f"{column.name} = {parameter}" for column in table.primary_key)
+    where = " AND ".join(f"{column.name} = ?" for column in table.primary_key)
     return f"DELETE FROM {table.name} WHERE {where}"  # noqa: S608
 
 

@@ -1,4 +1,4 @@
-"""Which tables are there? One metadata for SQLite and PostgreSQL; migrations are checked against it.
+"""Which tables are there? One metadata; migrations are checked against it.
 
 Ledger rows (consents, sightings, evidence, decisions, attempts, redemptions) are appended; visits and presence are
 projections that can be rebuilt. Instants are stored as UTC epoch milliseconds.
@@ -34,8 +34,8 @@ class Instant(TypeDecorator[datetime]):
         return None if value is None else from_ms(value)
 
 
-_SEQ = sa.BigInteger().with_variant(sa.Integer, "sqlite")
-"""SQLite gives a row its own number only to a column of exactly the type INTEGER."""
+_SEQ = sa.Integer
+"""64 bits in SQLite, which numbers rows by itself only in a column of exactly the type INTEGER."""
 
 
 meta = sa.Table(
@@ -91,6 +91,7 @@ shoppers = sa.Table(
     sa.Column("phone", sa.Text),
     sa.Column("country", sa.Text),
     sa.Column("created_at", Instant, nullable=False),
+    sa.Index("ix_shoppers_phone", "phone", sqlite_where=sa.text("phone IS NOT NULL")),
 )
 
 devices = sa.Table(
@@ -196,7 +197,6 @@ visits = sa.Table(
         "ix_visits_open",
         "end_at",
         sqlite_where=sa.text("status = 'open'"),
-        postgresql_where=sa.text("status = 'open'"),
     ),
 )
 
@@ -268,12 +268,12 @@ messages = sa.Table(
     sa.Column("updated_at", Instant, nullable=False),
     sa.Column("tries", sa.Integer, nullable=False),
     sa.Column("fence", sa.Integer, nullable=False),
+    sa.Column("lost", sa.Integer, nullable=False, server_default="0"),
     sa.Column("leased_until_s", sa.Float),
     sa.Index(
         "ix_messages_waiting",
         "not_before",
         sqlite_where=sa.text(WAITING),
-        postgresql_where=sa.text(WAITING),
     ),
     sa.Index("ix_messages_created", "created_at"),
 )

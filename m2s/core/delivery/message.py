@@ -33,6 +33,6 @@ NEXT: Mapping[State, frozenset[State]] = {
 to wait or, on channels where sending again does no harm, when nobody knows what became of it."""
 
 
-def may_follow(before: State, after: State) -> bool:
-    """Whether a message may go from one state to the other."""
-    return after in NEXT[before]
+def states_before(after: State) -> tuple[State, ...]:
+    """The states from which a message may come into this one."""
+    return tuple(before for before in State if after in NEXT[before])

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Literal
 
-MOST_TRIES = 5
-"""After so many tries a message is given up."""
+MOST_LOST = 5
+"""A message that so many workers were lost over is given up: it may be what kills them."""
 
 _WAITS_S = (1.0, 4.0, 16.0, 64.0)
 _SPREAD = 0.5

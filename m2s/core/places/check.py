@@ -11,16 +11,19 @@ from m2s.core.places.store import Store
 from m2s.core.places.zone import PREMISES, Circle, Zone
 
 TOO_SMALL_M = 50.0
-"""Positions are not exact enough for premises of a smaller radius (or of the area of such a circle)."""
+"""Without beacons, positions are not exact enough for premises of a smaller radius (or the area of such a circle)."""
 SMALL_M = 100.0
-"""Below this, a store needs a beacon for sure visits."""
+"""Below this a beacon makes visits surer; most shops are smaller, so it is told once for all of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing to look at; `severity` is `error` or `warning`, `advice` says what to do."""
+    """One thing to look at; `severity` is `error`, `warning` or `note`, `advice` says what to do.
 
-    store_id: str
+    A finding about several stores at once has no `store_id`.
+    """
+
+    store_id: str | None
     severity: str
     code: str
     detail: str
@@ -28,7 +31,7 @@ class Finding:
 
 
 def check_stores(stores: Sequence[Store]) -> list[Finding]:
-    """All findings, by store in the order given."""
+    """All findings, by store in the order given, and then what concerns several stores."""
     overlaps: dict[str, list[Finding]] = {}
     for first, second, share in _overlaps(stores):
         for store, other in ((first, second), (second, first)):
@@ -36,23 +39,34 @@ def check_stores(stores: Sequence[Store]) -> list[Finding]:
             advice = "make the circles smaller or draw the outlines: a stay in both can count twice"
             found = Finding(store.id, "warning", "overlap", detail, advice)
             overlaps.setdefault(store.id, []).append(found)
-    return [
+    by_store = [
         finding
         for store in stores
-        for finding in (*_size(store), *_missing(store), *overlaps.get(store.id, ()))
+        for finding in (*_too_small(store), *_missing(store), *overlaps.get(store.id, ()))
     ]
+    return [*by_store, *_small(stores)]
 
 
-def _size(store: Store) -> Iterator[Finding]:
-    radius_m = float(np.sqrt(store.premises.area_m2 / np.pi))
-    detail = f"the premises are as large as a circle of {radius_m:.0f} m"
-    if radius_m < TOO_SMALL_M:
+def _too_small(store: Store) -> Iterator[Finding]:
+    radius_m = _radius_m(store)
+    if radius_m < TOO_SMALL_M and not store.beacons:
+        detail = f"the premises are as large as a circle of {radius_m:.0f} m and have no beacon"
         advice = f"set premises_radius_m to {TOO_SMALL_M:.0f} or more, or place beacons"
-        severity = "warning" if store.beacons else "error"
-        yield Finding(store.id, severity, "radius_too_small", detail, advice)
-    elif radius_m < SMALL_M and not store.beacons:
-        advice = f"below {SMALL_M:.0f} m place a beacon, or expect short visits to be missed"
-        yield Finding(store.id, "warning", "radius_small", detail, advice)
+        yield Finding(store.id, "error", "radius_too_small", detail, advice)
+
+
+def _small(stores: Sequence[Store]) -> Iterator[Finding]:
+    small = sum(not store.beacons and TOO_SMALL_M <= _radius_m(store) < SMALL_M for store in stores)
+    if small:
+        which = "1 store has" if small == 1 else f"{small} stores have"
+        detail = f"{which} no beacon and premises smaller than a circle of {SMALL_M:.0f} m"
+        advice = "beacons find the short visits there that positions miss"
+        yield Finding(None, "note", "radius_small", detail, advice)
+
+
+def _radius_m(store: Store) -> float:
+    """The radius of the circle that is as large as the premises."""
+    return float(np.sqrt(store.premises.area_m2 / np.pi))
 
 
 def _missing(store: Store) -> Iterator[Finding]:

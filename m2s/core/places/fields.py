@@ -6,6 +6,7 @@ from difflib import get_close_matches
 
 from m2s.core.base.errors import Problem
 
+_LONGEST_WORD = 250
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
@@ -92,6 +93,10 @@ class Fields:
         items: object = value.split(";") if isinstance(value, str) else value
         if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
             self.note(key, "type", detail=f"{shown(value)} is not a list of texts")
+            return frozenset()
+        if any(len(item) > _LONGEST_WORD or not item.isprintable() for item in items):
+            detail = f"texts of at most {_LONGEST_WORD} printable characters are needed here"
+            self.note(key, "text", detail=detail)
             return frozenset()
         return frozenset(item.strip() for item in items if item.strip())
 

@@ -19,12 +19,14 @@ ECCENTRICITY_2 = 0.00669437999014
 
 def earth_centred(latitudes: float | Floats, longitudes: float | Floats) -> Floats:
     """Earth-centred, earth-fixed metres of WGS 84 degrees; the last axis holds x, y, z."""
-    phi, theta = np.radians(latitudes), np.radians(longitudes)
-    sine = np.sin(phi)
+    angles = np.radians(np.array((latitudes, longitudes), dtype=np.float64))
+    (sine, sine_east), (cosine, cosine_east) = np.sin(angles), np.cos(angles)
     normal = EQUATOR_M / np.sqrt(1.0 - ECCENTRICITY_2 * sine * sine)
-    flat = normal * np.cos(phi)
-    x, y = flat * np.cos(theta), flat * np.sin(theta)
-    return np.stack((x, y, normal * (1.0 - ECCENTRICITY_2) * sine), axis=-1)
+    flat = normal * cosine
+    position = np.empty((*angles.shape[1:], 3))
+    position[..., 0], position[..., 1] = flat * cosine_east, flat * sine_east
+    position[..., 2] = normal * (1.0 - ECCENTRICITY_2) * sine
+    return position
 
 
 def metres_per_degree(latitude: float | Floats) -> tuple[Floats, Floats]:
@@ -41,7 +43,7 @@ def unwrapped(longitudes: float | Floats, around: float | Floats) -> Floats:
     A longitude that is already there keeps its exact value.
     """
     values = np.asarray(longitudes, dtype=np.float64)
-    turns: Floats = values + 360.0 * np.round((around - values) / 360.0)
+    turns: Floats = values + 360.0 * np.rint((around - values) / 360.0)
     return turns
 
 

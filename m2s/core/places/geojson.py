@@ -23,6 +23,15 @@ _OWN_KEYS = frozenset(
 KNOWN_KEYS = _OSM_KEYS | _OWN_KEYS | {"premises_radius_m", "beacons"}
 """The properties of a store. Keys with a colon, and all keys of OpenStreetMap features, may stand beside."""
 
+_FEATURE_MEMBERS = frozenset(["type", "id", "bbox", "geometry", "properties"])
+_PROVENANCE = frozenset(["attribution", "copyright", "generator", "license", "source", "timestamp"])
+_COLLECTION_MEMBERS = _PROVENANCE | {"type", "features", "bbox", "name", "crs"}
+"""GeoJSON's own, and what mapping programs and OpenStreetMap's exports write beside."""
+
+_ONLY_CRS = re.compile(r"(?i).*(CRS84|EPSG:.*4326)")
+"""WGS 84, as the GeoJSON of 2008 named it."""
+_LONGEST_ADDRESS = 250
+
 _OSM_ID = re.compile(r"(node|way|relation)/(\d+)")
 _NUMBER_FIRST = frozenset(["AU", "CA", "FR", "GB", "IE", "LU", "MC", "NZ", "US"])
 """Where the house number stands before the street."""
@@ -38,7 +47,17 @@ def read_collection(document: object, default_timezone: str | None = None) -> li
         raise Invalid("stores are a GeoJSON FeatureCollection", code="geojson")
     if not isinstance(features, list):
         raise Invalid("a FeatureCollection has a list of `features`", code="geojson")
-    return read_features(((f"features[{i}]", item) for i, item in enumerate(features)), default_timezone)
+    problems: list[Problem] = []
+    for key in sorted(document.keys() - _COLLECTION_MEMBERS):
+        hint = did_you_mean(key, _COLLECTION_MEMBERS)
+        problems.append(
+            Problem(key, "unknown_key", f"{shown(key)} is not known in a FeatureCollection{hint}")
+        )
+    if "crs" in document and not _is_wgs84(document["crs"]):
+        detail = "coordinates are WGS 84 degrees, longitude first; convert them and leave `crs` out"
+        problems.append(Problem("crs", "crs", detail))
+    pointed = ((f"features[{i}]", item) for i, item in enumerate(features))
+    return _read(pointed, default_timezone, problems=problems)
 
 
 def read_features(features: Iterable[tuple[str, object]], default_timezone: str | None = None) -> list[Store]:
@@ -46,7 +65,12 @@ def read_features(features: Iterable[tuple[str, object]], default_timezone: str 
 
     Raises Invalid with all problems of all features.
     """
-    problems: list[Problem] = []
+    return _read(features, default_timezone, problems=[])
+
+
+def _read(
+    features: Iterable[tuple[str, object]], default_timezone: str | None, *, problems: list[Problem]
+) -> list[Store]:
     stores: list[Store] = []
     taken: dict[str, str] = {}
     for pointer, feature in features:
@@ -100,6 +124,12 @@ def store_to_feature(store: Store) -> dict[str, object]:
     }
 
 
+def _is_wgs84(crs: object) -> bool:
+    named = crs.get("properties") if isinstance(crs, dict) else None
+    name = named.get("name") if isinstance(named, dict) else None
+    return crs is None or (isinstance(name, str) and _ONLY_CRS.fullmatch(name) is not None)
+
+
 def _read_feature(
     feature: object, pointer: str, *, default_timezone: str | None, problems: list[Problem]
 ) -> Store | None:
@@ -113,6 +143,7 @@ def _read_feature(
     before = len(problems)
     store_id, from_osm = _identity(feature.get("id"), properties, pointer, problems)
     fields = Fields(properties, f"{pointer} ({store_id})" if store_id else pointer, problems)
+    Fields(feature, fields.pointer, problems).refuse_unknown(_FEATURE_MEMBERS)
     fields.refuse_unknown(KNOWN_KEYS, but=lambda key: from_osm or ":" in key)
     geometry = read_geometry(feature.get("geometry"), f"{fields.pointer}.geometry", problems=problems)
     name = fields.text("name", required=None if from_osm else "a store needs a name")
@@ -209,14 +240,18 @@ def _store_type(fields: Fields) -> StoreType:
 
 def _address(fields: Fields, country: str | None) -> str | None:
     """One line: as given, else put together from OpenStreetMap's `addr:` tags in the country's order."""
-    whole = fields.text("address", "addr:full")
+    whole = fields.text("address", "addr:full", most=_LONGEST_ADDRESS)
     if whole is not None:
         return whole
     number, street = fields.text("addr:housenumber"), fields.text("addr:street", "addr:place")
     first = [number, street] if country in _NUMBER_FIRST else [street, number]
     second = [fields.text("addr:postcode"), fields.text("addr:city")]
     lines = [" ".join(part for part in parts if part) for parts in (first, second)]
-    return ", ".join(line for line in lines if line) or None
+    address = ", ".join(line for line in lines if line)
+    if len(address) > _LONGEST_ADDRESS:
+        detail = f"the addr: values make a line of {len(address)} characters; {_LONGEST_ADDRESS} at most"
+        fields.note("address", "text", detail=detail)
+    return address or None
 
 
 def _opening_hours(fields: Fields, timezone: str | None, country: str | None) -> str | None:

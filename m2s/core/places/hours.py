@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -12,15 +12,20 @@ from m2s.core.base.errors import Invalid
 
 _UTC = ZoneInfo("UTC")
 _HORIZON = timedelta(days=8)
+_DAY, _MINUTE = timedelta(days=1), timedelta(minutes=1)
 _COLUMN = re.compile(r"--> \d+:(\d+)")
 _EXPECTED = re.compile(r"= (.+)")
 
 
 @dataclass(frozen=True, slots=True)
 class Hours:
-    """The opening hours of one store; None stands for hours that are not known. Make it with `hours_of`."""
+    """The opening hours of one store in its time zone; None stands for hours that are not known.
+
+    Make it with `hours_of`.
+    """
 
     parsed: OpeningHours | None
+    zone: ZoneInfo
 
     def is_open(self, instant: datetime) -> bool | None:
         """Whether the store is open at an aware instant; None where the hours do not say."""
@@ -38,6 +43,29 @@ class Hours:
             if state != State.OPEN:
                 break
             closing = _after(end, instant)
+        return None if closing is None or closing >= instant + _HORIZON else closing
+
+    def last_closing_of_day(self, instant: datetime) -> datetime | None:
+        """When the store closes for the last time (UTC) on its local day of `instant`, be it past midnight.
+
+        An opening that passes midnight belongs to the day on which it began. None if the store is not open any
+        more that day, or open for 8 days on.
+        """
+        if self.parsed is None:
+            return None
+        today = instant.astimezone(self.zone).date()
+        midnight, next_midnight = (
+            datetime.combine(day, time(), tzinfo=self.zone).astimezone(UTC) for day in (today, today + _DAY)
+        )
+        began_before = self.is_open(midnight - _MINUTE) and self.is_open(instant)
+        if began_before and self.open_share(midnight - _MINUTE, instant) == 1.0:
+            return self.closes_at(instant)
+        closing, was_open, reached = None, False, instant
+        for _, end, state, _ in self.parsed.intervals(_zoned(instant), _zoned(instant + _HORIZON)):
+            if reached >= next_midnight and not (was_open and state == State.OPEN):
+                break
+            reached, was_open = _after(end, reached), state == State.OPEN
+            closing = reached if was_open else closing
         return None if closing is None or closing >= instant + _HORIZON else closing
 
     def open_share(self, start: datetime, end: datetime) -> float | None:
@@ -63,13 +91,13 @@ def hours_of(text: str | None, timezone: str, country: str) -> Hours:
 
     Raises Invalid (`opening_hours`) naming the column of the first mistake.
     """
-    if text is None:
-        return Hours(None)
     zone = ZoneInfo(timezone)
+    if text is None:
+        return Hours(None, zone)
     try:
-        return Hours(OpeningHours(text, zone, country, auto_country=False, auto_timezone=False))
+        return Hours(OpeningHours(text, zone, country, auto_country=False, auto_timezone=False), zone)
     except UnknownCountryError:
-        return Hours(OpeningHours(text, zone, auto_country=False, auto_timezone=False))
+        return Hours(OpeningHours(text, zone, auto_country=False, auto_timezone=False), zone)
     except ParserError as error:
         raise Invalid(_explained(text, str(error)), code="opening_hours") from None
 

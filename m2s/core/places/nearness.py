@@ -1,61 +1,181 @@
-"""Is a position near any zone at all? Rows of longitude spans, so that the answer costs one binary search.
+"""Is a position near any zone, and which zones may hold it? One look into a table of cells answers both.
 
-The earth is cut into rows of 0.0009 degrees (100 m) of latitude; in each, the longitudes within reach of a zone
-are merged into spans. Nothing within `within_m` is missed; what is 300 m farther is never called near.
+A step is 1/1024 degree (109 m of latitude), a cell 8 by 8 steps, a page 16 by 16 cells; only pages near a zone
+exist. Nothing within the reach is missed; what is 300 m farther is never called near.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import shapely
+from numpy.typing import NDArray
 
-from m2s.core.places.geo import Floats, metres_per_degree
+from m2s.core.places.geo import EQUATOR_M, Floats, metres_per_degree
 from m2s.core.places.zone import Circle, Polygon
 
-_ROW_DEGREES = 0.0009
-_ROW_KEY = 400.0
-"""A row's longitudes (0 to 360) end well before the next row's begin."""
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+_Spans = tuple[Ints, Ints, Ints]
+"""Rows with the first and the last step of each; columns may lie a turn away."""
+
+_STEPS = 1024
+_COLUMNS = 360 * _STEPS
+_ROWS = 180 * _STEPS + 1
+_CELL = 3
+"""Steps are shifted by this to count cells, and by `_PAGE` to count pages."""
+_PAGE = 7
+_PAGE_COLUMNS = _COLUMNS >> _PAGE
+_PAGE_ROWS = (_ROWS >> _PAGE) + 1
+_PAGE_CELLS = 256
+_ORIGIN = np.array((90.0, 180.0))
+_ROW_KEY = 1 << 20
+"""More than any two turns of columns, so that the spans of one row end before the next row's begin."""
 _SLACK_M = 10.0
 """Covers what plane geometry gets wrong over a few kilometres."""
 _SMALL_M = 120.0
-_MOST_ROWS = 2_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Nearness:
-    """The merged spans, as sorted keys of row and longitude."""
+class CellTable:
+    """Bits of steps, and per cell a slice of `zones`: those whose padded box touches the cell."""
 
-    starts: Floats
-    ends: Floats
+    pages: Ints
+    """The number of each page that exists, 0 elsewhere; page 0 is empty."""
+    bits: NDArray[np.uint16]
+    """For each row of steps of each cell: the low eight say what is near, the high eight what a box touches."""
+    starts: Ints
+    zones: Ints
 
-    def near(self, latitudes: Floats, longitudes: Floats) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-        """For each position whether it is near a zone."""
-        if self.starts.size == 0:
-            return np.zeros(np.shape(latitudes), dtype=np.bool_)
-        keys = np.floor(latitudes / _ROW_DEGREES) * _ROW_KEY + (longitudes + 180.0) % 360.0
-        span = np.searchsorted(self.starts, keys, side="right") - 1
-        covered: np.ndarray[tuple[int, ...], np.dtype[np.bool_]] = (span >= 0) & (self.ends[span] >= keys)
-        return covered
+    def look_up(self, latitudes: Floats, longitudes: Floats) -> tuple[Ints, Bools, Bools]:
+        """For each position its cell, whether it is near a zone, and whether a padded zone may hold it."""
+        steps = _steps(np.array((latitudes, longitudes)).T).T
+        steps[1] %= _COLUMNS
+        cell = _cells(self.pages, *(steps >> _CELL))
+        row, column = steps & 7
+        bits = self.bits[(cell << 3) + row] >> column
+        return cell, bits & 1 != 0, bits & 256 != 0
+
+    def candidates(self, cell: Ints) -> tuple[Ints, Ints]:
+        """Pairs of the index of a position, whose cells these are, and a zone registered in its cell."""
+        starts = self.starts[cell]
+        counts = self.starts[cell + 1] - starts
+        point, step = _each(counts)
+        return point, self.zones[starts[point] + step]
 
 
-def nearness_of(shapes: Iterable[Circle | Polygon], within_m: float) -> Nearness:
-    """The spans that cover everything within `within_m` of these shapes."""
+def cell_table(
+    shapes: Iterable[Circle | Polygon], within_m: float, *, numbers: Ints, low: Floats, high: Floats
+) -> CellTable:
+    """The table of what is within `within_m` of these shapes, and of the boxes in which a zone may hold a position.
+
+    `numbers` are the shapes' zone numbers; `low` and `high` the corners (latitude, longitude) of their boxes.
+    """
+    near = _spans(shapes, within_m)
+    row, first, last = near
+    span, step = _each((last >> _PAGE) - (first >> _PAGE) + 1)
+    zone, zone_row, zone_column = _registered(numbers, low, high)
+    marked = np.zeros(_PAGE_ROWS * _PAGE_COLUMNS, dtype=np.bool_)
+    marked[(row[span] >> _PAGE) * _PAGE_COLUMNS + ((first[span] >> _PAGE) + step) % _PAGE_COLUMNS] = True
+    marked[(zone_row >> 4) * _PAGE_COLUMNS + (zone_column >> 4)] = True
+    existing = np.flatnonzero(marked)
+    pages = np.zeros(marked.size, dtype=np.int64)
+    pages[existing] = np.arange(1, existing.size + 1)
+    size = (existing.size + 1) * _PAGE_CELLS
+    cells = _cells(pages, zone_row, zone_column)
+    return CellTable(
+        pages=pages,
+        bits=_bits(pages, size, near) | _bits(pages, size, _rows(low, high)) << np.uint16(8),
+        starts=np.concatenate(([0], np.cumsum(np.bincount(cells, minlength=size)))).astype(np.int64),
+        zones=zone[np.argsort(cells, kind="stable")],
+    )
+
+
+def cells_touched(low: Floats, high: Floats) -> Ints:
+    """How many cells boxes with these corners (latitude, longitude) touch."""
+    sides = (_steps(high) >> _CELL) - (_steps(low) >> _CELL) + 1
+    touched: Ints = sides[:, 0] * sides[:, 1]
+    return touched
+
+
+def bow_m(shape: Circle | Polygon) -> float:
+    """How far in metres an edge that is straight in degrees bows at most from one that is straight in metres.
+
+    A parallel curves round the pole with the radius R·cot φ; half an edge L bows by L²·tan φ / 2R.
+    """
+    if isinstance(shape, Circle):
+        return 0.0
+    latitude = min(89.0, abs(shape.latitude) + shape.reach_m / 110_000.0)
+    half_m = float(shape.edges.lengths.max()) / 2.0
+    return half_m * half_m * math.tan(math.radians(latitude)) / (2.0 * EQUATOR_M)
+
+
+def _each(counts: Ints) -> tuple[Ints, Ints]:
+    """Every owner as often as it counts, and the number (from 0) of each of its turns."""
+    owner = np.arange(counts.size).repeat(counts)
+    return owner, np.arange(owner.size) - (counts.cumsum() - counts)[owner]
+
+
+def _cells(pages: Ints, row: Ints, column: Ints) -> Ints:
+    """The number of the cell in this row and column of cells."""
+    page = pages.take((row >> 4) * _PAGE_COLUMNS + (column >> 4), mode="clip")
+    cell: Ints = (page << 8) + ((row & 15) << 4) + (column & 15)
+    return cell
+
+
+def _steps(corners: Floats) -> Ints:
+    steps: Ints = np.floor((corners + _ORIGIN) * _STEPS).astype(np.int64)
+    return steps
+
+
+def _registered(numbers: Ints, low: Floats, high: Floats) -> tuple[Ints, Ints, Ints]:
+    """Triples of a zone and the row and column of a cell that its box touches."""
+    first, last = _steps(low) >> _CELL, _steps(high) >> _CELL
+    tall, wide = (last - first + 1).T
+    box, step = _each(tall * wide)
+    row, column = first[box, 0] + step // wide[box], first[box, 1] + step % wide[box]
+    return numbers[box], row, column % (_COLUMNS >> _CELL)
+
+
+def _rows(low: Floats, high: Floats) -> _Spans:
+    """The spans of steps that boxes touch."""
+    first, last = _steps(low), _steps(high)
+    box, step = _each(last[:, 0] - first[:, 0] + 1)
+    return first[box, 0] + step, first[box, 1], last[box, 1]
+
+
+def _bits(pages: Ints, size: int, spans: _Spans) -> NDArray[np.uint16]:
+    """For each row of steps of each cell the steps that are in these spans."""
+    row, first, last = spans
+    span, step = _each((last >> _CELL) - (first >> _CELL) + 1)
+    column = (first[span] >> _CELL) + step
+    before = np.where(step == 0, first[span] & 7, 0)
+    after = np.where(column == last[span] >> _CELL, 7 - (last[span] & 7), 0)
+    cell = _cells(pages, row[span] >> _CELL, column % (_COLUMNS >> _CELL))
+    bits = np.zeros(size * 8, dtype=np.uint16)
+    np.bitwise_or.at(
+        bits, (cell << 3) + (row[span] & 7), ((255 << before) & (255 >> after)).astype(np.uint16)
+    )
+    return bits
+
+
+def _spans(shapes: Iterable[Circle | Polygon], within_m: float) -> _Spans:
+    """The spans of what is near."""
     boxes: list[tuple[float, float, float, float]] = []
     reaches: list[float] = []
     for shape in shapes:
         found = _boxes(shape)
         boxes += found
-        reach_m = within_m + _SLACK_M + (shape.radius_m if isinstance(shape, Circle) else 0.0)
+        reach_m = within_m + _SLACK_M + (shape.radius_m if isinstance(shape, Circle) else bow_m(shape))
         reaches += [reach_m] * len(found)
-    if not boxes:
-        return Nearness(np.empty(0), np.empty(0))
-    starts, ends = _spans(np.array(boxes), np.array(reaches))
+    starts, ends = _surroundings(np.array(boxes).reshape(-1, 4), np.array(reaches))
     order = np.argsort(starts)
     starts, ends = starts[order], np.maximum.accumulate(ends[order])
-    fresh = np.flatnonzero(np.concatenate(([True], starts[1:] > ends[:-1])))
-    last = np.concatenate((fresh[1:] - 1, [starts.size - 1]))
-    return Nearness(starts[fresh], ends[last])
+    fresh = np.flatnonzero(starts > np.concatenate(([-1], ends[:-1])))
+    starts, ends = starts[fresh], ends[np.append(fresh, starts.size)[1:] - 1]
+    row = starts // _ROW_KEY
+    return row, starts - row * _ROW_KEY, ends - row * _ROW_KEY
 
 
 def _boxes(shape: Circle | Polygon) -> list[tuple[float, float, float, float]]:
@@ -63,32 +183,28 @@ def _boxes(shape: Circle | Polygon) -> list[tuple[float, float, float, float]]:
     if isinstance(shape, Circle):
         return [(shape.longitude, shape.latitude, shape.longitude, shape.latitude)]
     west, south, east, north = shape.geometry.bounds
-    rows = np.arange(np.floor(south / _ROW_DEGREES), np.floor(north / _ROW_DEGREES) + 1) * _ROW_DEGREES
-    if 2.0 * shape.reach_m <= _SMALL_M or rows.size > _MOST_ROWS:
+    if 2.0 * shape.reach_m <= _SMALL_M:
         return [(west, south, east, north)]
-    strips = shapely.intersection(shape.geometry, shapely.box(west, rows, east, rows + _ROW_DEGREES))
+    rows = np.arange(np.floor(south * _STEPS), np.floor(north * _STEPS) + 1) / _STEPS
+    strips = shapely.intersection(shape.geometry, shapely.box(west, rows, east, rows + 1.0 / _STEPS))
     pieces = shapely.get_parts(strips)
     return [tuple(bounds) for bounds in shapely.bounds(pieces[~shapely.is_empty(pieces)]).tolist()]
 
 
-def _spans(boxes: Floats, reaches_m: Floats) -> tuple[Floats, Floats]:
-    """The keys at which each box's surroundings start and end, row by row."""
+def _surroundings(boxes: Floats, reaches_m: Floats) -> tuple[Ints, Ints]:
+    """The keys (row and step) at which each box's surroundings start and end, row by row."""
     west, south, east, north = boxes.T
     north_m, _ = metres_per_degree((south + north) / 2.0)
-    first = np.floor((south - reaches_m / north_m) / _ROW_DEGREES)
-    last = np.floor((north + reaches_m / north_m) / _ROW_DEGREES)
-    counts = (last - first + 1).astype(np.int64)
-    box = np.repeat(np.arange(counts.size), counts)
-    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-    row = first[box] + within
-    low, high = row * _ROW_DEGREES, (row + 1) * _ROW_DEGREES
+    bottom = np.floor((south - reaches_m / north_m) * _STEPS).astype(np.int64)
+    top = np.floor((north + reaches_m / north_m) * _STEPS).astype(np.int64)
+    box, step = _each(top - bottom + 1)
+    row = bottom[box] + step
+    low, high = row / _STEPS, (row + 1) / _STEPS
     gap_m = np.maximum(0.0, np.maximum(low - north[box], south[box] - high)) * north_m[box]
-    _, east_m = metres_per_degree(np.minimum(89.9, np.maximum(np.abs(low), np.abs(high))))
-    wide = np.sqrt(np.maximum(0.0, reaches_m[box] ** 2 - gap_m**2)) / east_m
-    length = np.minimum(360.0, east[box] - west[box] + 2.0 * wide)
-    start = (west[box] - wide + 180.0) % 360.0
-    end = start + length
-    over = end > 360.0
-    starts = np.concatenate((row * _ROW_KEY + start, row[over] * _ROW_KEY))
-    ends = np.concatenate((row * _ROW_KEY + np.minimum(end, 360.0), row[over] * _ROW_KEY + end[over] - 360.0))
-    return starts, ends
+    _, there_m = metres_per_degree(np.maximum(np.abs(low), np.abs(high)))
+    _, here_m = metres_per_degree(np.maximum(np.abs(south), np.abs(north)))
+    wide = np.sqrt(np.maximum(0.0, reaches_m[box] ** 2 - gap_m**2) / (here_m[box] * there_m))
+    first = np.floor((west[box] - wide + 180.0) * _STEPS).astype(np.int64)
+    last = np.floor((east[box] + wide + 180.0) * _STEPS).astype(np.int64)
+    key = (row + 90 * _STEPS) * _ROW_KEY + first % _COLUMNS
+    return key, key + last - first

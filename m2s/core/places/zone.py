@@ -20,9 +20,8 @@ SIGMAS_PER_ACCURACY = 1.5152
 """Phones report the radius that holds 68 % of a circular normal error: the radius over its sigma."""
 
 _NODES, _WEIGHTS = (tuple(float(v) for v in values) for values in np.polynomial.legendre.leggauss(20))
-_ANGLES = (np.arange(64) + 0.5) * (2.0 * np.pi / 64)
-_DIRECTIONS = np.stack((np.cos(_ANGLES), np.sin(_ANGLES)))
-_ACROSS = np.stack((-_DIRECTIONS[1], _DIRECTIONS[0]))
+_EDGE_NODES, _EDGE_WEIGHTS = np.polynomial.legendre.leggauss(10)
+"""Enough for the widest edge (a half turn, seen from beside it) within 0.0045 of the probability."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +74,27 @@ class Circle:
         return min(1.0, max(0.0, total * half / (sigma_m * math.sqrt(2.0 * math.pi))))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Edges:
+    """The straight pieces of an outline in metres; the area is to their left."""
+
+    starts: Floats
+    lengths: Floats
+    axes: Floats
+    """The unit vectors along each piece, then those to its right."""
+
+
+def _edges(outline: shapely.Geometry) -> _Edges:
+    rings = [shapely.get_coordinates(ring) for ring in shapely.get_parts(outline)]
+    starts = np.concatenate([corners[:-1] for corners in rings])
+    along = np.concatenate([np.diff(corners, axis=0) for corners in rings])
+    lengths = np.hypot(*along.T)
+    some = lengths > 0.0
+    along = along[some] / lengths[some, None]
+    right = np.stack((along[:, 1], -along[:, 0]), axis=-1)
+    return _Edges(starts[some], lengths[some], np.stack((along, right)))
+
+
 @dataclass(frozen=True, slots=True)
 class Polygon:
     """A polygon or several, holes included, in degrees with longitude first.
@@ -92,7 +112,7 @@ class Polygon:
     area_m2: float = field(init=False, compare=False)
     frame: Frame = field(init=False, repr=False, compare=False)
     outline: shapely.Geometry = field(init=False, repr=False, compare=False)
-    edges: Floats = field(init=False, repr=False, compare=False)
+    edges: _Edges = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         west, south, east, north = self.geometry.bounds
@@ -126,31 +146,23 @@ class Polygon:
         return signed
 
     def probability(self, latitude: float, longitude: float, *, sigma_m: float, distance_m: float) -> float:
-        """A fixed quadrature over 64 directions; along each, the normal error is integrated exactly.
+        """The normal error integrated over the triangles between the position and each edge, added with their sign.
 
-        A ray that leaves the area at r has gained 1 − exp(−r²/2σ²); where it enters, that much is lost again.
+        Seen from the position, an edge whose line is h away spans angles φ from the perpendicular; its triangle
+        holds P = ∫ (1 − exp(−h²/(2σ²·cos²φ))) dφ / 2π, here by Gauss and Legendre.
         """
         del distance_m
-        start = self.edges[:, 0] - self.frame.metres(latitude, longitude)
-        along = self.edges[:, 1] - self.edges[:, 0]
-        sides, turns = start @ _ACROSS, along @ _ACROSS
-        crosses = (sides > 0.0) != (sides + turns > 0.0)
-        edge, ray = np.nonzero(crosses)
-        share = -sides[edge, ray] / turns[edge, ray]
-        points = start[edge] + share[:, None] * along[edge]
-        reach = np.einsum("ij,ji->i", points, _DIRECTIONS[:, ray])
-        gained = np.where(reach > 0.0, -np.expm1(-0.5 * (reach / sigma_m) ** 2), 0.0)
-        total = float((np.sign(turns[edge, ray]) * gained).sum())
-        return min(1.0, max(0.0, total / _ANGLES.size))
-
-
-def _edges(outline: shapely.Geometry) -> Floats:
-    """The straight pieces of an outline as an array of (piece, start or end, east or north)."""
-    pieces = []
-    for ring in shapely.get_parts(outline):
-        corners = shapely.get_coordinates(ring)
-        pieces.append(np.stack((corners[:-1], corners[1:]), axis=1))
-    return np.concatenate(pieces)
+        edges = self.edges
+        offsets = edges.starts - self.frame.metres(latitude, longitude)
+        along, beside = np.vecdot(offsets, edges.axes)
+        away = np.abs(beside)
+        low, high = np.arctan2(along, away), np.arctan2(along + edges.lengths, away)
+        half = (high - low) / 2.0
+        angles = (low + half)[:, None] + half[:, None] * _EDGE_NODES
+        reach = (away / sigma_m)[:, None] / np.cos(angles)
+        held = -np.expm1(-0.5 * reach * reach) @ _EDGE_WEIGHTS
+        total = float(np.copysign(half, beside) @ held) / (2.0 * math.pi)
+        return min(1.0, max(0.0, total))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,6 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-PREMISES = "premises"
-"""The zone in which a stay can be a visit; every other zone of a store is an approach zone."""
-
 
 class Kind(StrEnum):
     """How the phone knew."""

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from beacons.ranging import accepted_windows, valid_rssi
-from m2s.core.presence.evidence import PREMISES, Evidence, Kind, Transition
+from m2s.core.places.zone import PREMISES
+from m2s.core.presence.evidence import Evidence, Kind, Transition
 from m2s.core.presence.quality import DENYING, FIX_FORGOTTEN_MS, Fix, Verdict, fix_of, heard, judge
 
 BEACON_SHIELD_MS = 30_000

@@ -16,6 +16,8 @@ from m2s.core.presence.quality import Verdict
 
 RULE_VERSION = "visits-1"
 OPEN_SHARE_MIN = 0.5
+LONGEST_STAY_MS = 24 * 3_600_000
+"""Who lives in a zone is told day by day, so that a day's evidence is all that ever has to be folded again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,7 @@ class _Fold:
 
     def _continues(self, at_ms: int) -> bool:
         """Whether inside evidence at an instant belongs to the last stay: within the gap, or bridged."""
-        if not self.drafts:
+        if not self.drafts or at_ms - self.drafts[-1].marks[0].at_ms > LONGEST_STAY_MS:
             return False
         end_ms = self.drafts[-1].end_ms
         if at_ms - end_ms <= self._gap_ms:

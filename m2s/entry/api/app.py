@@ -6,9 +6,9 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from m2s.bootstrap import Engine
-from m2s.entry.api import openapi, problems
+from m2s.entry.api import head, openapi, problems
 from m2s.entry.api.sightings import PATH, SightingsDoor
-from m2s.entry.api.v1 import campaigns, coupons, decisions, devices, health, places, reports
+from m2s.entry.api.v1 import campaigns, coupons, decisions, devices, health, keys, places, reports
 
 ROUTERS = (
     devices.router,
@@ -17,6 +17,7 @@ ROUTERS = (
     coupons.router,
     decisions.router,
     reports.router,
+    keys.router,
     health.router,
 )
 
@@ -39,14 +40,14 @@ def create_app(engine: Engine) -> ASGIApp:
                 status = message["status"]
             await send(message)
 
-        if scope["path"] == PATH and scope["method"] == "POST":
-            await sightings(scope, receive, noting_status)
+        fast = scope["path"] == PATH and scope["method"] == "POST"
+        answer = head.refuse if head.is_too_large(scope) else sightings if fast else rest
+        try:
+            await answer(scope, receive, noting_status)
+        finally:
             # A client that went away was answered nothing.
             if status:
-                metrics.request("POST", PATH, status=status)
-            return
-        await rest(scope, receive, noting_status)
-        metrics.request(_method(scope), _route(scope), status=status)
+                metrics.request(_method(scope), PATH if fast else _route(scope), status=status)
 
     return app
 

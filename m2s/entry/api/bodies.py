@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 from starlette.types import Receive
 
 from m2s.core.base.errors import Invalid, Problem, TooLarge
@@ -22,7 +23,12 @@ _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 _ONE_KIND = bytes.maketrans(b"{}", b"[]")
 _REFUSED_CHARACTER = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+_CONSTANT = re.compile(
+    rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|(?<=[\[:,\s])-?(?:NaN|Infinity)(?=[\]},\s])', re.DOTALL
+)
+_PLACED = re.compile(r"JSON is malformed: (.+) \(byte (\d+)\)")
 _GZIP_WINDOW = 31
+_syntax = msgspec.json.Decoder(msgspec.Raw)
 
 
 class ClientGoneError(Exception):
@@ -84,8 +90,7 @@ def read_json(body: bytes) -> Any:
     except RecursionError:
         raise too_deep() from None
     except ValueError:
-        # Numbers of thousands of digits are a ValueError too; its message would repeat the input.
-        raise Malformed("the body is not JSON", code="not_json") from None
+        raise not_json(body) from None
     if nested_deeper(body, DEEPEST):
         raise too_deep()
     problems += _refused_values(value)
@@ -101,6 +106,37 @@ def nested_deeper(body: bytes, levels: int) -> bool:
         # Takes the innermost brackets away: one level.
         brackets = brackets.replace(b"[]", b"")
     return bool(brackets)
+
+
+def not_json(body: bytes) -> Malformed:
+    """The error for a body that no JSON reader takes: where it breaks, and what stands there in general terms."""
+    try:
+        body.decode("utf-8")
+        _syntax.decode(body)
+    except UnicodeDecodeError as error:
+        return _not_json(body, error.start, "it is not UTF-8")
+    except RecursionError:
+        return too_deep()
+    except msgspec.DecodeError as error:
+        placed = _PLACED.fullmatch(str(error))
+        if placed is not None:
+            # Of what follows the end of the JSON text the reader names the second byte.
+            at = int(placed[2]) - (placed[1] == "trailing characters")
+            return _not_json(body, at, _standing(body, at, placed[1]))
+        if _ends_early(body):
+            return _not_json(body, len(body), "it ends too early")
+        why = "a text holds half of a surrogate pair"
+    else:
+        why = "a number has too many digits"
+    return Malformed(f"the body is not JSON: {why}", code="not_json")
+
+
+def with_numbers_for_constants(body: bytes) -> bytes:
+    """The body with each NaN and Infinity that stands for a value replaced by a number that no field takes.
+
+    One of them then costs the value that holds it and not the whole JSON text.
+    """
+    return _CONSTANT.sub(lambda found: found[0] if found[0].startswith(b'"') else b"1e999", body)
 
 
 def too_deep() -> Malformed:
@@ -157,6 +193,31 @@ def _header(headers: list[tuple[bytes, bytes]], name: bytes) -> bytes:
 
 def _too_large(limit: int) -> TooLarge:
     return TooLarge(f"the body is larger than {limit} bytes")
+
+
+def _not_json(body: bytes, at: int, why: str) -> Malformed:
+    line = body.count(b"\n", 0, at) + 1
+    column = len(body[body.rfind(b"\n", 0, at) + 1 : at].decode("utf-8", "replace")) + 1
+    return Malformed(
+        f"the body is not JSON at byte {at} (line {line}, column {column}): {why}", code="not_json"
+    )
+
+
+def _standing(body: bytes, at: int, found: str) -> str:
+    if body.startswith((b"NaN", b"Infinity"), at):
+        return "NaN and Infinity are not numbers"
+    if found == "invalid character" and b"" < body[at : at + 1] < b" ":
+        return "control characters are written as escapes"
+    return found
+
+
+def _ends_early(body: bytes) -> bool:
+    """Whether the usual reader finds no end either; msgspec says so of half a surrogate pair too."""
+    try:
+        json.loads(body)
+    except (ValueError, RecursionError):
+        return True
+    return False
 
 
 def _refuse_constant(_: str) -> float:

@@ -1,12 +1,17 @@
 """What may a value look like? Field types that the routes share; strict: text is no number and a boolean is none."""
 
+import re
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
+from m2s.core.base.errors import Invalid, Problem
 from m2s.core.base.instants import parse_rfc3339, rfc3339
+from m2s.entry.api.sentences import TIME
+
+_AMOUNT_TEXT = re.compile(r"[0-9]{1,8}(\.[0-9]{1,2})?")
 
 
 class StrictBody(BaseModel):
@@ -21,15 +26,22 @@ class LenientBody(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
 
 
+def check_span(since: datetime | None, until: datetime | None) -> None:
+    """Raises Invalid for a span that ends before it begins."""
+    if since is not None and until is not None and since > until:
+        problem = Problem("?from", "reversed_span", "`from` is after `to`: write the earlier time as `from`")
+        raise Invalid("the span ends before it begins", problems=[problem])
+
+
 def _instant(value: Any) -> datetime:
     if isinstance(value, datetime):
         return value
     if not isinstance(value, str):
-        raise ValueError("write a time as RFC 3339 text, like 2026-11-02T09:30:00+01:00")
+        raise ValueError(TIME)
     try:
         return parse_rfc3339(value)
     except (ValueError, OverflowError):
-        raise ValueError("write a time as RFC 3339 with its offset, like 2026-11-02T09:30:00+01:00") from None
+        raise ValueError(TIME) from None
 
 
 def _instant_or_day(value: Any) -> datetime:
@@ -42,6 +54,8 @@ def _instant_or_day(value: Any) -> datetime:
 def _decimal(value: Any) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise ValueError("write an amount as a number or as text, like 12.50")
+    if isinstance(value, str) and not _AMOUNT_TEXT.fullmatch(value):
+        raise ValueError("write an amount as text with digits and at most two after the point, like 12.50")
     try:
         return Decimal(str(value))
     except InvalidOperation:
@@ -53,7 +67,7 @@ _DAY = {"type": "string", "format": "date"}
 _AMOUNT = {
     "anyOf": [
         {"type": "number", "minimum": 0, "maximum": 99_999_999},
-        {"type": "string", "pattern": r"^[0-9]{1,8}(\.[0-9]{1,2})?$"},
+        {"type": "string", "pattern": f"^{_AMOUNT_TEXT.pattern}$"},
     ]
 }
 

@@ -21,6 +21,7 @@ _PROBLEMS = {
     "413": "The body is too large",
     "415": "The body's type or encoding is not taken",
     "422": "The request is not valid",
+    "431": "The address and headers are too large",
     "503": "The service cannot take this now; try again",
 }
 

@@ -25,6 +25,7 @@ from m2s.core.base.errors import (
     Unauthenticated,
     Unavailable,
 )
+from m2s.entry.api.sentences import of_pydantic
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_S = 1
@@ -38,6 +39,12 @@ class Malformed(Invalid):
     """The body cannot be read."""
 
     code = "malformed"
+
+
+class HeadTooLarge(TooLarge):
+    """The address and headers are larger than allowed."""
+
+    code = "head_too_large"
 
 
 class UnsupportedMedia(Invalid):
@@ -55,6 +62,7 @@ STATUS: Mapping[type[M2sError], int] = {
     TooLarge: 413,
     UnsupportedMedia: 415,
     Invalid: 422,
+    HeadTooLarge: 431,
     Unavailable: 503,
 }
 """The status of each kind; a kind that is not listed has that of the nearest kind it belongs to."""
@@ -161,7 +169,7 @@ def _problem(found: Mapping[str, Any]) -> Problem:
     place, *rest = found["loc"]
     path = "/".join(str(part) for part in rest)
     pointer = f"/{path}" if place == "body" and rest else "" if place == "body" else f"?{path}"
-    return Problem(pointer if place != "header" else path, str(found["type"]), str(found["msg"]))
+    return Problem(pointer if place != "header" else path, str(found["type"]), of_pydantic(found))
 
 
 def _short(text: str) -> str:

@@ -1,10 +1,11 @@
 """The fast door: `POST /v1/sightings` as a plain ASGI function with msgspec, answered after the synced commit.
 
 A whole batch is decoded at once; only when that fails is it decoded item by item, so that a bad item is rejected
-alone and its neighbours are taken.
+alone and its neighbours are taken. NaN and Infinity, which are no JSON but which phones send, cost their item only.
 """
 
 import asyncio
+import re
 from itertools import count
 
 import msgspec
@@ -17,9 +18,20 @@ from m2s.app.sighting import Answer, Batch, BeaconSighting, Geofence, Location, 
 from m2s.bootstrap import Engine
 from m2s.core.base.errors import Invalid, M2sError, Problem, TooLarge
 from m2s.core.base.instants import to_ms
-from m2s.entry.api.bodies import DEEPEST, ClientGoneError, media_type, nested_deeper, read_body, too_deep
-from m2s.entry.api.door import admit, bearer
-from m2s.entry.api.problems import Malformed, UnsupportedMedia, document_of, unexpected
+from m2s.core.presence.evidence import Transition
+from m2s.entry.api.bodies import (
+    DEEPEST,
+    ClientGoneError,
+    media_type,
+    nested_deeper,
+    not_json,
+    read_body,
+    too_deep,
+    with_numbers_for_constants,
+)
+from m2s.entry.api.door import admit, bearer, check_query
+from m2s.entry.api.problems import UnsupportedMedia, document_of, unexpected
+from m2s.entry.api.sentences import of_msgspec
 
 PATH = "/v1/sightings"
 ROLES = frozenset({Role.DEVICE, Role.SERVER})
@@ -27,9 +39,6 @@ MOST_BYTES = 1024 * 1024
 MOST_ITEMS = 500
 SAMPLED_EVERY = 64
 """Unknown fields are counted in one request of so many, because that needs a second decoding."""
-
-_MOST_KNOWN_DEVICES = 100_000
-_LONGEST_DETAIL = 200
 
 log = structlog.get_logger()
 
@@ -56,6 +65,8 @@ _item = msgspec.json.Decoder(Sighting)
 _named = msgspec.json.Decoder(_Named)
 _answer = msgspec.json.Encoder()
 _DECODING = (msgspec.DecodeError, UnicodeDecodeError)
+_PLACED = re.compile(r"(.*?)(?: - at `\$([^`]*)`)?", re.DOTALL)
+_TRANSITIONS = f"write one of {', '.join(sorted(Transition))}"
 _FIELDS = {
     kind.__struct_config__.tag: frozenset(kind.__struct_fields__) | {"kind"}
     for kind in (Location, Geofence, BeaconSighting)
@@ -67,7 +78,6 @@ class SightingsDoor:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._shoppers: dict[str, str] = {}
         self._requests = count()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -92,6 +102,7 @@ class SightingsDoor:
     async def _take(self, scope: Scope, receive: Receive) -> Answer:
         headers = scope["headers"]
         caller = await admit(self._engine, bearer(headers), ROLES)
+        check_query(scope["query_string"], ())
         if media_type(headers) != "application/json":
             raise UnsupportedMedia("send the sightings as application/json")
         body = await read_body(receive, headers, limit=MOST_BYTES, gzip_allowed=True)
@@ -100,13 +111,16 @@ class SightingsDoor:
             self._engine.metrics.unknown_fields(unknown_fields(body))
         batch = await self._batch(caller, items, rejected=rejected, sent_at_ms=sent_at_ms)
         # Shielded: a client that goes away must not cancel what others wait for.
-        answer = await asyncio.shield(asyncio.wrap_future(self._engine.intake.submit(batch)))
+        answer = await asyncio.shield(asyncio.wrap_future(self._engine.submit(batch)))
         self._engine.metrics.sightings(
             accepted=answer.accepted,
             away=answer.away,
             duplicates=answer.duplicates,
             rejected=len(answer.rejected),
         )
+        if answer.rejected:
+            in_order = sorted(answer.rejected, key=lambda item: item.index)
+            answer = msgspec.structs.replace(answer, rejected=in_order)
         return _for_device(answer) if caller.role is Role.DEVICE else answer
 
     async def _batch(
@@ -134,14 +148,9 @@ class SightingsDoor:
         return Batch(own, shoppers, received_at_ms, sent_at_ms, taken, rejected)
 
     async def _shoppers_of(self, device_ids: set[str]) -> dict[str, str]:
-        known = {name: shopper for name in device_ids if (shopper := self._shoppers.get(name)) is not None}
-        unknown = device_ids - known.keys()
-        if unknown:
-            found = await run_in_threadpool(self._engine.devices.shoppers_of, unknown)
-            if len(self._shoppers) + len(found) > _MOST_KNOWN_DEVICES:
-                self._shoppers.clear()
-            self._shoppers.update(found)
-            known |= found
+        known = self._engine.devices.known_shoppers(device_ids)
+        if unknown := device_ids - known.keys():
+            known |= await run_in_threadpool(self._engine.devices.shoppers_of, unknown)
         return known
 
 
@@ -173,14 +182,14 @@ def _decode(body: bytes) -> tuple[list[tuple[int, Sighting]], list[Rejected], in
 
 def _decode_singly(body: bytes) -> tuple[list[tuple[int, Sighting]], list[Rejected], int | None]:
     try:
-        envelope = _envelope.decode(body)
+        envelope = _envelope.decode(with_numbers_for_constants(body))
     except RecursionError:
         raise too_deep() from None
     except msgspec.ValidationError as error:
         place, detail = _told(error)
         raise Invalid("the batch is not valid", problems=[Problem(place, "invalid", detail)]) from None
     except _DECODING:
-        raise Malformed("the body is not JSON in UTF-8", code="not_json") from None
+        raise not_json(body) from None
     if len(envelope.sightings) > MOST_ITEMS:
         raise _too_many(len(envelope.sightings))
     if nested_deeper(body, DEEPEST):
@@ -198,18 +207,18 @@ def _verdict(error: Exception) -> tuple[str, str]:
     """Code and detail; the detail names the field and never repeats what was sent."""
     if not isinstance(error, msgspec.ValidationError):
         return "invalid", "the item is not valid UTF-8"
-    place, detail = _told(error)
-    if place == "/kind" and detail.startswith("Invalid value"):
+    if str(error).startswith("Invalid value") and str(error).endswith("`$.kind`"):
         return "unknown_kind", f"/kind: write one of {', '.join(sorted(map(str, _FIELDS)))}"
+    place, detail = _told(error)
     return "invalid", f"{place}: {detail}" if place else detail
 
 
 def _told(error: msgspec.ValidationError) -> tuple[str, str]:
-    detail, _, path = str(error).partition(" - at `$")
-    place = path.rstrip("`").replace(".", "/").replace("[", "/").replace("]", "")
-    if detail.startswith("Invalid value"):
-        detail = "Invalid value" if place != "/transition" else "Invalid value: write enter, exit or dwell"
-    return place, detail[:_LONGEST_DETAIL]
+    message, path = _PLACED.fullmatch(str(error)).groups("")  # type: ignore[union-attr]  # it matches any text
+    place = path.replace(".", "/").replace("[", "/").replace("]", "")
+    if place == "/transition" and message.startswith("Invalid enum value"):
+        return place, _TRANSITIONS
+    return of_msgspec(place, message)
 
 
 def _name(raw: msgspec.Raw) -> str | None:

@@ -55,12 +55,14 @@ def validate(files: _Files, config: Config = None, as_json: AsJson = False) -> N
     else:
         for file, _, campaign in read:
             typer.echo(f"{file}: valid (campaign {campaign.id}, {counted(len(campaign.offers), 'offer')})")
-        typer.echo(
-            f"Checked against {against}."
-            if against
-            else f"There is no database {database}: whether stores, tags, zones and places exist was not checked."
-        )
+        if against:
+            typer.echo(f"Checked against {against}.")
         _tell(problems)
+    if against is None:
+        told = (
+            "whether stores, tags, brands, zones and places exist was NOT checked. Is this the right folder?"
+        )
+        typer.echo(f"m2s: there is no database {database.absolute()}: {told}", err=True)
     if problems:
         raise typer.Exit(1)
 
@@ -174,7 +176,8 @@ def _refuse_what_cannot_be_applied(campaigns: "Sequence[Campaign]", desk: "Desk"
     for campaign in campaigns:
         if campaign.id in stopped:
             raise Conflict(
-                f"the campaign {campaign.id!r} was stopped for good; give it another name. Nothing was applied"
+                f"the campaign {campaign.id!r} was stopped for good; give it another id after `campaign:`."
+                " Nothing was applied"
             )
 
 

@@ -25,6 +25,7 @@ from beacons.sim.simulation import Simulation, StepReport
 from beacons.sim.truth import MeasuredVisit, Score, score
 from beacons.sim.world import World as City
 from m2s.app.access import Role
+from m2s.app.catalog import stores_of
 from m2s.app.measure import Span
 from m2s.bootstrap import DemoEngine, build_demo_engine
 from m2s.core.places.geojson import read_collection
@@ -74,7 +75,10 @@ class Moment:
 
 
 class Demo:
-    """A service with the demo city in a temporary folder, and the simulation that keeps it busy."""
+    """A service with the demo city in a temporary folder, and the simulation that keeps it busy.
+
+    `attribution` names whose data the city is made of, and their licence.
+    """
 
     def __init__(self, wired: DemoEngine, server: Server, *, seed: int, screens: io.StringIO) -> None:
         engine = wired.engine
@@ -85,8 +89,9 @@ class Demo:
         self._screens = screens
         self._sightings = 0
         self._began_s = time.monotonic()
-        city = _city()
-        engine.publish.publish_stores(read_collection(city))
+        stores, scenery = _collection("stores"), _collection("scenery")
+        self.attribution: str = stores["attribution"]
+        engine.publish.publish_stores(read_collection(stores))
         for campaign in sorted(_folder("campaigns").iterdir(), key=lambda path: path.name):
             engine.publish.apply_campaign(None, campaign.read_text(encoding="utf-8"), file=campaign.name)
         _, sdk_key = engine.access.create_key(Role.SDK)
@@ -96,7 +101,12 @@ class Demo:
         self._client = httpx2.Client(base_url=server.url, timeout=60)
         api = Api(self._client, sdk_key=sdk_key, till_keys=tills)
         self.simulation = Simulation(
-            City.from_geojson(city), seed, api=api, start=_FIRST_DAY, step=STEP, effects=EFFECTS
+            City.from_geojson(stores, scenery),
+            seed,
+            api=api,
+            start=_FIRST_DAY,
+            step=STEP,
+            effects=EFFECTS,
         )
         self.simulation.register()
 
@@ -114,20 +124,19 @@ class Demo:
 
     def results(self) -> Results:
         """The report beside the ground truth."""
+        now = self.engine.clock.now()
         with self.engine.database.read() as records:
             devices = records.devices.devices(self.simulation.truth.people)
-            visits = [
-                visit
-                for visit in records.reports.visits(_FIRST_DAY, self.engine.clock.now())
-                if visit.kind == "visit"
-            ]
-            decisions = records.reports.decisions(_FIRST_DAY, self.engine.clock.now())
+            visits = records.reports.visits(_FIRST_DAY, now, kinds=("visit",))
+            counts = records.reports.counts(_FIRST_DAY, now)
+            offered = records.reports.offered(MEASURED_CAMPAIGN)
         device_of = {device.shopper_id: device.id for device in devices.values()}
-        outcomes = Counter(decision.outcome for decision in decisions)
+        many: Counter[str] = Counter()
+        for count in counts:
+            many[count.what] += count.many
         decided: dict[str, list[tuple[datetime, str]]] = defaultdict(list)
-        for decision in decisions:
-            if decision.campaign_id == MEASURED_CAMPAIGN and decision.outcome != "suppressed":
-                decided[device_of[decision.shopper_id]].append((decision.decided_at, decision.store_id))
+        for offer in offered:
+            decided[device_of[offer.shopper_id]].append((offer.decided_at, offer.store_id))
         truth = self.simulation.truth
         accuracy: Score = score(
             truth.visits,
@@ -135,12 +144,9 @@ class Demo:
         )
         rows = self.engine.reports.report("offers", Span()).rows
         lift = next(row for row in rows if row["campaign_id"] == MEASURED_CAMPAIGN)
-        campaign = self.engine.catalog().campaigns[MEASURED_CAMPAIGN].campaign
-        taking_part = {
-            store.id
-            for store in self.engine.catalog().stores.values()
-            if campaign.stores.matches(store_id=store.id, tags=store.tags, brand=store.brand)
-        }
+        catalog = self.engine.catalog()
+        campaign = catalog.campaigns[MEASURED_CAMPAIGN].campaign
+        taking_part = {store.id for store in stores_of(campaign, catalog.stores.values())}
         return Results(
             visits=len(visits),
             true_visits=sum(
@@ -148,10 +154,10 @@ class Demo:
             ),
             precision=round(accuracy.precision, 4),
             recall=round(accuracy.recall, 4),
-            sends=outcomes["send"],
-            ghosts=outcomes["ghost"],
-            suppressed=outcomes["suppressed"],
-            redemptions=sum(row["redemptions"] for row in rows),
+            sends=many["send"],
+            ghosts=many["ghost"],
+            suppressed=many["suppressed"],
+            redemptions=many["redemption"],
             lift={name: lift[name] for name in ("difference", "low", "high")},
             true_effect=round(truth.true_effect(MEASURED_CAMPAIGN, taking_part, decided=decided), 6),
             sightings=self._sightings,
@@ -181,10 +187,10 @@ def open_demo(*, seed: int, port: int) -> Iterator[Demo]:
             server.stop()
 
 
-def _city() -> dict[str, Any]:
-    text = _folder("stores.geojson").read_text(encoding="utf-8")
-    city: dict[str, Any] = json.loads(text)
-    return city
+def _collection(name: str) -> dict[str, Any]:
+    text = _folder(f"{name}.geojson").read_text(encoding="utf-8")
+    collection: dict[str, Any] = json.loads(text)
+    return collection
 
 
 def _folder(name: str) -> Any:

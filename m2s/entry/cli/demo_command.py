@@ -57,6 +57,7 @@ def demo(
     configure_logs(sys.stderr, level=logging.WARNING)
     with open_demo(seed=seed, port=port) as running:
         try:
+            typer.echo(_attribution(running), err=True)
             typer.echo(f"m2s listens on {running.url}", err=as_json)
             moments = running.run(show_s)
             if headless and show_s is not None:
@@ -127,11 +128,12 @@ def _watch(moments: "Iterable[Moment]", running: "Demo") -> None:
     with Live(console=Console(stderr=True), auto_refresh=False, transient=True) as live:
         for moment in moments:
             if time.monotonic() >= next_s:
-                live.update(_screen(moment, running), refresh=True)
+                live.update(screen(moment, running), refresh=True)
                 next_s = time.monotonic() + _SHOWN_EVERY_S
 
 
-def _screen(moment: "Moment", running: "Demo") -> "Group":
+def screen(moment: "Moment", running: "Demo") -> "Group":
+    """What the live demo shows: the busiest shops, the newest phone screen, how to end it, and whose data it uses."""
     from rich import box
     from rich.console import Group
     from rich.table import Table
@@ -151,7 +153,12 @@ def _screen(moment: "Moment", running: "Demo") -> "Group":
     for row in sorted(rows, key=lambda row: -row["visits"])[:_SHOPS_SHOWN]:
         table.add_row(Text(str(row["name"])), *(str(row[name]) for name in figures))
     newest = moment.screens.rstrip("\n").rpartition("┌")[2]
-    return Group(table, Text(f"┌{newest}" if newest else ""), Text("Ctrl-C ends the demo with its report."))
+    foot = (Text("Ctrl-C ends the demo with its report."), Text(_attribution(running)))
+    return Group(table, Text(f"┌{newest}" if newest else ""), *foot)
+
+
+def _attribution(running: "Demo") -> str:
+    return f"Shops {running.attribution}"
 
 
 def _told(results: "Results") -> str:

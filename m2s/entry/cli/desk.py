@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from m2s.bootstrap import Desk, configure_logs, database_owner, open_desk
+from m2s.bootstrap import Desk, configure_logs, database_file, database_flaw, database_owner, open_desk
 from m2s.core.base.errors import Conflict, Invalid
 from m2s.settings import Settings, load_settings
 
@@ -22,7 +22,8 @@ def settings_of(config: Path | None) -> Settings:
 @contextmanager
 def reading(config: Path | None) -> Iterator[Desk]:
     """A desk that only reads; works beside a running server."""
-    with open_desk(settings_of(config), read_only=True) as desk:
+    settings = settings_of(config)
+    with _telling_flaws(settings), open_desk(settings, read_only=True) as desk:
         yield desk
 
 
@@ -38,14 +39,36 @@ def writing(settings: Settings, *, instead: str) -> Iterator[Desk]:
 
 @contextmanager
 def owning(settings: Settings, *, instead: str) -> Iterator[None]:
-    """Says who owns the database and what to do `instead`, where what is inside finds it in use."""
+    """Says who owns the database and what to do `instead`, where what is inside finds it in use.
+
+    Raises Invalid for a database that cannot be used at all.
+    """
     try:
-        yield
+        with _telling_flaws(settings):
+            yield
+    except OSError as error:
+        if error.filename is None:
+            raise
+        reason = (error.strerror or str(error)).lower()
+        raise Invalid(
+            f"{error.filename} cannot be written: {reason}; m2s keeps files of its own beside the database"
+        ) from None
     except Conflict as error:
         if error.code != DATABASE_IN_USE:
             raise
         owner = database_owner(settings) or "another process"
         raise Conflict(f"{owner} owns this database; {instead}", code=DATABASE_IN_USE) from None
+
+
+@contextmanager
+def _telling_flaws(settings: Settings) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        found = database_flaw(error)
+        if found is None:
+            raise
+        raise Invalid(f"the database {database_file(settings).absolute()} {found}") from error
 
 
 def text_of(file: Path) -> str:

@@ -39,6 +39,8 @@ def explain(
     until = _instant(at) + timedelta(milliseconds=1) if at is not None else None
     with reading(config) as desk:
         found = desk.explain.find(shopper_id=shopper, device_id=device, offer_id=offer, until=until)
+        if offer is not None and not found.decisions:
+            _refuse_unknown(desk, offer)
         zones = _zones(desk)
     if as_json:
         print_json(
@@ -64,6 +66,17 @@ def _instant(text: str) -> datetime:
         raise typer.BadParameter(
             f"{text!r} is not a time with an offset, such as 2026-11-02T09:30:00+01:00", param_hint="--at"
         ) from None
+
+
+def _refuse_unknown(desk: "Desk", offer: str) -> None:
+    """Raises NotFound for an offer that no campaign has, stopped ones included."""
+    from m2s.app.catalog import read_applied
+    from m2s.core.base.errors import NotFound
+
+    known = sorted({known.id for row in desk.publish.campaigns() for known in read_applied(row).offers})
+    if offer not in known:
+        there = f"there are: {', '.join(known)}" if known else "no campaign was ever applied"
+        raise NotFound(f"there is no offer {offer!r}; {there}")
 
 
 def _zones(desk: "Desk") -> dict[str, str]:
@@ -96,7 +109,15 @@ def _as_json(item: "Explained") -> dict[str, object]:
 
     fields = asdict(item.decision)
     times = {name: rfc3339(fields[name]) for name in ("at", "decided_at", "valid_until")}
-    return {"decision_id": fields.pop("id"), **fields, **times, "sentences": item.sentences}
+    sent = item.message
+    message = sent and {"message_id": sent.id, "state": sent.state, "reason": sent.reason}
+    return {
+        "decision_id": fields.pop("id"),
+        **fields,
+        **times,
+        "message": message,
+        "sentences": item.sentences,
+    }
 
 
 def _seen_as_json(seen: "LastSeen") -> dict[str, object]:

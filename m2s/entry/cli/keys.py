@@ -1,6 +1,6 @@
 """Who may call the HTTP routes? Keys, each with a role; the secret is shown once."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -11,12 +11,12 @@ group = typer.Typer(
     name="keys", help="Keys for the HTTP routes.", no_args_is_help=True, rich_markup_mode=None
 )
 
-_INSTEAD = "stop it first: keys change only while no server runs"
+_KeyRole = Literal["sdk", "server", "manager", "till", "analyst", "privacy", "admin"]
 
 
 @group.command(epilog="Example: m2s keys create --role till --store monaco-centre")
 def create(
-    role: Annotated[Role, typer.Option(help="What the key may do.")],
+    role: Annotated[_KeyRole, typer.Option(help="What the key may do.")],
     store: Annotated[
         str | None, typer.Option(metavar="ID", help="The store that a till key is bound to.")
     ] = None,
@@ -24,11 +24,16 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Create a key and print it, this once."""
+    from m2s.core.base.errors import Invalid
     from m2s.entry.cli.desk import settings_of, writing
     from m2s.entry.cli.printing import print_json
 
-    with writing(settings_of(config), instead=_INSTEAD) as desk:
-        row, text = desk.access.create_key(role, store)
+    if role == "till" and store is None:
+        raise Invalid("a till key is bound to one store: add --store and an id that `m2s stores list` shows")
+    if role != "till" and store is not None:
+        raise Invalid(f"only a till key is bound to a store: leave --store out for the role {role}")
+    with writing(settings_of(config), instead="use POST /v1/keys there, or stop it first") as desk:
+        row, text = desk.access.create_key(Role(role), store)
     if as_json:
         print_json({"key_id": row.id, "role": row.role, "store_id": row.store_id, "key": text})
     else:
@@ -70,6 +75,7 @@ def revoke(
     """End a key at once."""
     from m2s.entry.cli.desk import settings_of, writing
 
-    with writing(settings_of(config), instead=_INSTEAD) as desk:
+    instead = f"use DELETE /v1/keys/{key_id} there, or stop it first"
+    with writing(settings_of(config), instead=instead) as desk:
         desk.access.revoke(key_id)
     typer.echo(f"{key_id} is revoked")

@@ -8,7 +8,9 @@ import typer
 Config = Annotated[
     Path | None,
     typer.Option(
-        "--config", metavar="FILE", help="The configuration file; m2s.toml here unless another is named."
+        "--config",
+        metavar="FILE",
+        help="The configuration file; m2s.toml here unless another is named. Paths in it count from its folder.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]

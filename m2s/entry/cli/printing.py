@@ -2,9 +2,11 @@
 
 import io
 import json
+import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from textwrap import wrap
 
 from m2s.app.sheet import shown
 
@@ -47,6 +49,19 @@ def table_text(columns: Sequence[str], rows: Iterable[Sequence[object]], *, widt
     return "\n".join(line for line in lines if line) + "\n"
 
 
+def text_for_screen(columns: Sequence[str], rows: Sequence[Sequence[object]], *, width: int | None) -> str:
+    """A table where it fits into `width` columns (None: any), else each row as a block of `name: value` lines."""
+    table = table_text(columns, rows)
+    if width is None or max(len(line) for line in table.splitlines()) <= width:
+        return table
+    return "\n".join(_block(columns, row, width=width) for row in rows) or "no rows\n"
+
+
+def screen_width() -> int | None:
+    """How many columns standard output has; None when it is no terminal."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
 def counted(number: int, name: str) -> str:
     """A number with its noun: `1 store`, `2 stores`."""
     return f"{number} {name}{'' if number == 1 else 's'}"
@@ -59,6 +74,24 @@ def waiting(what: str) -> Iterator[None]:
 
     with Console(stderr=True).status(what):
         yield
+
+
+def _block(columns: Sequence[str], row: Sequence[object], *, width: int) -> str:
+    """A row as lines; what is empty is left out, and a long value goes on beneath its beginning."""
+    cells = [(name, _printable(shown(value))) for name, value in zip(columns, row, strict=True)]
+    beside = max(map(len, columns)) + 2
+    lines = [
+        wrap(
+            value,
+            width,
+            initial_indent=f"{name}:".ljust(beside),
+            subsequent_indent=" " * beside,
+            break_on_hyphens=False,
+        )
+        for name, value in cells
+        if value
+    ]
+    return "".join(f"{line}\n" for value in lines for line in value)
 
 
 def _printable(text: str) -> str:

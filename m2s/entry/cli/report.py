@@ -19,13 +19,24 @@ EXAMPLE = "Example: m2s report stores --from 2026-11-01 --to 2026-11-30 --format
 _Name = Literal["visits", "offers", "stores"]
 _Format = Literal["table", "json", "csv"]
 _DAY = ["%Y-%m-%d"]
+_FIRST_YEAR, _LAST_YEAR = 2000, 2100
+
+
+def _in_reach(day: datetime | None) -> datetime | None:
+    """Refuses a day so far off that its local time or the next day may not exist."""
+    if day is not None and not _FIRST_YEAR <= day.year <= _LAST_YEAR:
+        raise typer.BadParameter(f"{day.date()} is out of range; years {_FIRST_YEAR} to {_LAST_YEAR}")
+    return day
 
 
 def report(
     name: Annotated[_Name, typer.Argument(metavar="visits|offers|stores", help="Which report.")],
-    first: Annotated[datetime | None, typer.Option("--from", formats=_DAY, help="The first day.")] = None,
+    first: Annotated[
+        datetime | None, typer.Option("--from", formats=_DAY, callback=_in_reach, help="The first day.")
+    ] = None,
     last: Annotated[
-        datetime | None, typer.Option("--to", formats=_DAY, help="The last day, which counts.")
+        datetime | None,
+        typer.Option("--to", formats=_DAY, callback=_in_reach, help="The last day, which counts."),
     ] = None,
     store: Annotated[str | None, typer.Option(metavar="ID", help="This store only.")] = None,
     campaign: Annotated[str | None, typer.Option(metavar="ID", help="This campaign only.")] = None,
@@ -46,7 +57,8 @@ def report(
     with reading(config) as desk:
         _refuse_unknown(desk, store, campaign)
         span = _span(desk, first, last, store=store, campaign=campaign)
-        text = _text(desk.reports.report(name, span), "json" if as_json else form)
+        made = desk.reports.report(name, span)
+    text = _text(made, "json" if as_json else form, to_file=out is not None)
     if out is None:
         typer.echo(text, nl=False)
         return
@@ -84,9 +96,9 @@ def _span(
     return span
 
 
-def _text(made: "Report", form: _Format) -> str:
+def _text(made: "Report", form: _Format, *, to_file: bool) -> str:
     from m2s.app.sheet import csv_text
-    from m2s.entry.cli.printing import json_text, table_text
+    from m2s.entry.cli.printing import json_text, screen_width, text_for_screen
 
     if form == "json":
         return json_text(
@@ -100,7 +112,8 @@ def _text(made: "Report", form: _Format) -> str:
         )
     if form == "csv":
         return csv_text(made.columns, made.rows)
-    table = table_text(made.columns, ([row[column] for column in made.columns] for row in made.rows))
+    rows = [[row[column] for column in made.columns] for row in made.rows]
+    table = text_for_screen(made.columns, rows, width=None if to_file else screen_width())
     return f"{table}as of {made.as_of}, rules {made.rule_version}\n"
 
 

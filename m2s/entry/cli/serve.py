@@ -1,11 +1,14 @@
 """How is the service run? Until it is told to stop, and then without losing what it has accepted."""
 
+import logging
 import sys
 from typing import Annotated, Literal
 
 import typer
 
 from m2s.entry.cli.options import Config
+
+_log = logging.getLogger(__name__)
 
 EXAMPLE = "Example: m2s serve --config m2s.toml --port 8000"
 
@@ -29,6 +32,8 @@ def serve(
 
     It owns the database meanwhile: other commands read beside it, and change things over HTTP.
     """
+    from importlib.metadata import version
+
     from m2s.bootstrap import build_engine, configure_logs
     from m2s.core.base.errors import Invalid
     from m2s.entry.cli.desk import owning
@@ -50,5 +55,11 @@ def serve(
     except BaseException:
         listener.close()
         raise
-    Server(engine, listener=listener).run(lambda: typer.echo(f"m2s listens on {url}"))
+
+    def listening() -> None:
+        typer.echo(f"m2s listens on {url}")
+        _log.info("m2s %s started at %s", version("m2s"), url)
+
+    Server(engine, listener=listener).run(listening)
+    _log.info("m2s stopped")
     typer.echo("m2s stopped; everything that was accepted is kept")

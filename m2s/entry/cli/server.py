@@ -1,5 +1,6 @@
 """How is an engine put behind an HTTP port? In the foreground for `serve`, in a thread for the demo."""
 
+import errno
 import signal
 import socket
 import threading
@@ -11,9 +12,13 @@ import uvicorn
 from m2s.bootstrap import Engine
 from m2s.core.base.errors import Conflict, Invalid
 from m2s.entry.api.app import create_app
+from m2s.entry.api.head import BoundedConnection
 
 PORT_TAKEN = "port_taken"
 _DRAIN_S = 30
+_NOT_HERE = (
+    "the host {0!r} is no address of this machine; use 127.0.0.1, or 0.0.0.0 for every network interface"
+)
 
 
 class Server:
@@ -33,7 +38,7 @@ class Server:
         config = uvicorn.Config(
             create_app(engine),
             loop="uvloop",
-            http="httptools",
+            http=BoundedConnection,
             ws="none",
             access_log=False,
             log_config=None,
@@ -55,7 +60,7 @@ class Server:
         # uvicorn raises the signal once more after draining: then, too, it must not end the process.
         before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
-            self._serve(listening)
+            self._serve(listening, settled=True)
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
@@ -76,16 +81,18 @@ class Server:
 
     def _serve_in_thread(self) -> None:
         try:
-            self._serve(self._ready.set)
+            self._serve(self._ready.set, settled=False)
         except BaseException as error:
             self._failure = error
         finally:
             self._ready.set()
 
-    def _serve(self, listening: Callable[[], None]) -> None:
+    def _serve(self, listening: Callable[[], None], *, settled: bool) -> None:
         self._server.listening = listening
         try:
             self._engine.start(heartbeat=self._heartbeat)
+            if settled:
+                self._engine.settle()
             self._server.run(sockets=[self._listener])
         finally:
             self._listener.close()
@@ -113,7 +120,7 @@ def bound(host: str, port: int) -> socket.socket:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except socket.gaierror:
-        raise Invalid(f"{host!r} is not the address of a network interface, such as 127.0.0.1") from None
+        raise Invalid(_NOT_HERE.format(host)) from None
     listener = socket.socket(family, kind, protocol)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -122,6 +129,8 @@ def bound(host: str, port: int) -> socket.socket:
         listener.close()
         if isinstance(error, PermissionError):
             raise Invalid(f"only root may listen on port {port}; choose one above 1023") from None
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise Invalid(_NOT_HERE.format(host)) from None
         raise Conflict(
             f"port {port} of {host} cannot be used ({(error.strerror or str(error)).lower()}); choose another --port",
             code=PORT_TAKEN,

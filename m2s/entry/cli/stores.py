@@ -123,8 +123,9 @@ def check(config: Config = None, as_json: AsJson = False) -> None:
         print_json({"stores": len(stores), "findings": [asdict(finding) for finding in findings]})
     else:
         for found in findings:
-            typer.echo(f"{found.store_id}: {found.severity}: {found.detail}; {found.advice}")
-        warnings = len(findings) - errors
+            place = f"{found.store_id}: " if found.store_id else ""
+            typer.echo(f"{place}{found.severity}: {found.detail}; {found.advice}")
+        warnings = sum(finding.severity == "warning" for finding in findings)
         told = (counted(len(stores), "store"), counted(errors, "error"), counted(warnings, "warning"))
         typer.echo(", ".join(told))
     if errors:

@@ -17,12 +17,13 @@ from standardwebhooks import Webhook
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 """The published test secret of Standard Webhooks."""
 
-RESET, SILENT = "reset", "silent"
+RESET, SILENT, TRICKLE = "reset", "silent", "trickle"
 
 
 @dataclass
 class Receiver:
-    """What came in, and what to answer: a status with headers, `reset` (the connection breaks) or `silent`."""
+    """What came in, and what to answer: a status with headers, `reset` (the connection breaks), `silent`, or `trickle`
+    (header after header, without an end)."""
 
     url: str = ""
     behaviour: int | str = 204
@@ -53,6 +54,12 @@ def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
                 return
             if receiver.behaviour == SILENT:
                 receiver.over.wait(10)
+                return
+            if receiver.behaviour == TRICKLE:
+                self.send_response(204)
+                while not receiver.over.wait(0.02):
+                    self.send_header("x-more", "more")
+                    self.flush_headers()
                 return
             self.send_response(int(receiver.behaviour))
             for name, value in receiver.headers.items():

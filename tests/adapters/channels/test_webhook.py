@@ -17,7 +17,7 @@ from m2s.adapters.channels.webhook import WebhookChannel
 from m2s.adapters.runtime.clock import SystemClock
 from m2s.app.channel import Accepted, Refused, RetryLater, Unknown
 from m2s.core.base.errors import Invalid
-from tests.adapters.channels.receiver import RESET, SECRET, SILENT, Receiver, receiving
+from tests.adapters.channels.receiver import RESET, SECRET, SILENT, TRICKLE, Receiver, receiving
 from tests.adapters.channels.rows import ADDRESS, COUPON, MESSAGE
 from tests.data import read_text
 
@@ -126,10 +126,13 @@ def test_a_connection_reset_after_sending_is_unknown(receiver: Receiver) -> None
     assert receiver.ids == ["msg_1"]
 
 
-def test_silence_after_sending_is_unknown_when_the_time_is_up(receiver: Receiver) -> None:
-    receiver.behaviour = SILENT
+@pytest.mark.parametrize("behaviour", [SILENT, TRICKLE])
+def test_no_whole_answer_after_sending_is_unknown_when_the_time_is_up(
+    receiver: Receiver, behaviour: str
+) -> None:
+    receiver.behaviour = behaviour
     started = time.monotonic()
-    result = channel(receiver.url, timeout_s=0.1).send(MESSAGE, ADDRESS, None)
+    result = channel(receiver.url, timeout_s=0.2).send(MESSAGE, ADDRESS, None)
     assert isinstance(result, Unknown)
     assert time.monotonic() - started < 5
     assert receiver.ids == ["msg_1"]

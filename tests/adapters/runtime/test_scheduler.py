@@ -95,6 +95,24 @@ def test_two_heartbeats_on_one_database_run_each_tick_once(
     assert caplog.records == []
 
 
+def test_a_job_that_takes_long_holds_no_other_back_and_warns_of_nothing(
+    database: SqlDatabase, caplog: pytest.LogCaptureFixture
+) -> None:
+    slow, beats = Work(), threading.Semaphore(0)
+    slow.may_end.clear()
+    jobs = [Job("slow", 1, slow.run), Job("other", 1, lambda _now: beats.release())]
+    heartbeat = Heartbeat(Jobs(database, SystemClock(), jobs=jobs))
+    with caplog.at_level(logging.WARNING):
+        heartbeat.start()
+        assert slow.running.wait(WAIT_S)
+        for _ in range(3):
+            assert beats.acquire(timeout=WAIT_S)
+        slow.may_end.set()
+        heartbeat.stop()
+    assert len(slow.started_at) == 1
+    assert caplog.records == []
+
+
 def test_a_heartbeat_is_started_once_and_may_be_stopped_twice(database: SqlDatabase) -> None:
     heartbeat = heart(database, Work())
     heartbeat.start()

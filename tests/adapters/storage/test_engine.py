@@ -96,6 +96,13 @@ def test_a_database_that_was_never_made_is_refused_and_not_made(tmp_path: Path) 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_the_database_is_kept_in_is_for_its_owner_alone(path: Path, database: SqlDatabase) -> None:
+    database.write(lambda records: records.catalog.raise_version())
+    modes = {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
+    names = [path.name + end for end in ("", "-wal", "-shm", ".lock")]
+    assert modes == dict.fromkeys(names, 0o600)
+
+
 def test_upgrading_into_a_folder_that_is_not_there_says_which(tmp_path: Path) -> None:
     with pytest.raises(Invalid, match=r"nowhere of the database does not exist"):
         upgrade(f"sqlite:///{tmp_path}/nowhere/m2s.sqlite3")
@@ -179,7 +186,7 @@ def test_a_read_sees_one_snapshot(database: SqlDatabase) -> None:
 def test_a_database_locked_by_another_says_unavailable_and_recovers(
     path: Path, database: SqlDatabase
 ) -> None:
-    with write_engine(path).begin(), pytest.raises(Unavailable, match="locked"):
+    with write_engine(path).begin(), pytest.raises(Unavailable, match=r"cannot be used now: locked$"):
         database.write(lambda records: records.catalog.raise_version())
     assert database.write(lambda records: records.catalog.raise_version()) == 1
 

@@ -6,12 +6,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from threading import Barrier
 
+import pytest
 import sqlalchemy as sa
 
 from m2s.adapters.storage.database import SqlDatabase
 from m2s.adapters.storage.tables import WAITING, attempts, messages
 from m2s.app.ports import Records
 from m2s.app.rows import MessageRow
+from m2s.core.delivery.message import NEXT, State
 from tests.adapters.storage.samples import COUPON, HOUR, MESSAGE, NOW, REDEMPTION
 
 SECOND = timedelta(seconds=1)
@@ -73,10 +75,20 @@ def test_a_message_moves_on_only_while_the_fence_holds(database: SqlDatabase) ->
     assert settle(database, first, "planned", "try again")
     (second,) = claim(database)
     assert (second.tries, second.fence) == (2, first.fence + 1)
-    assert not settle(database, first, "accepted")
+    assert not settle(database, first, "sending")
+    assert settle(database, second, "sending")
     assert settle(database, second, "accepted")
-    assert not settle(database, second, "planned")
     assert kept(database)["msg_1"].state == "accepted"
+
+
+@pytest.mark.parametrize("before", State)
+def test_a_message_moves_on_only_as_its_states_allow(database: SqlDatabase, before: State) -> None:
+    """Each state that is settled, from each state that a message can be in."""
+    for number, after in enumerate(State):
+        add(database, message(number, state=before))
+        moved = settle(database, message(number), after)
+        assert moved == (after in NEXT[before]), after
+        assert kept(database)[f"msg_{number}"].state == (after if moved else before)
 
 
 def test_a_retry_waits_until_its_time(database: SqlDatabase) -> None:
@@ -107,7 +119,7 @@ def test_an_ended_lease_gives_claimed_back_and_leaves_sending_unknown(database: 
     assert (kept(database)[claimed.id].state, kept(database)[sending.id].state) == ("planned", "unknown")
     assert not settle(database, claimed, "sending"), "who let the lease end has lost the message"
     assert not settle(database, sending, "accepted")
-    assert settle(database, kept(database)[sending.id], "planned"), "an unknown one can be planned again"
+    assert not settle(database, kept(database)[sending.id], "planned"), "what is unknown is not sent again"
     assert settle(database, late, "sending")
     assert release(None) == (1, 1)
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from campaigns.facts import PastOffer
 from m2s.adapters.storage.database import SqlDatabase
 from m2s.adapters.storage.engine import driver
+from m2s.app.figures import CountRow, OfferedRow
 from m2s.app.ports import Records
 from m2s.app.rows import AnswerRow, CampaignRow, ConsentRow, DecisionRow, KeyRow, ShopperRow
 from m2s.core.base.errors import NotFound
@@ -102,6 +103,38 @@ def test_the_first_answer_to_an_idempotency_key_stays(database: SqlDatabase) -> 
         assert records.access.answer("key_2", "abc") is None
 
 
+def test_answers_are_forgotten_by_age(database: SqlDatabase) -> None:
+    def keep(records: Records) -> None:
+        for key, at in (("old", NOW - HOUR), ("young", NOW)):
+            records.access.keep_answer("key_1", key, answer=AnswerRow(b"1", 201, key), at=at)
+        records.access.forget_answers(NOW)
+
+    database.write(keep)
+    with database.read() as records:
+        assert records.access.answer("key_1", "old") is None
+        assert records.access.answer("key_1", "young") == AnswerRow(b"1", 201, "young")
+
+
+def test_a_shopper_is_found_by_her_phone_without_reading_all_shoppers(database: SqlDatabase) -> None:
+    def register(records: Records) -> None:
+        for number in (2, 1):
+            device = replace(
+                DEVICE, id=f"dev_{number}", shopper_id=f"shp_{number}", registered_at=NOW + number * HOUR
+            )
+            records.devices.add_device(device, token_hash=bytes([number]))
+            records.devices.set_phone(f"shp_{number}", "+33612345678", country="FR")
+
+    database.write(register)
+    with database.read() as records:
+        assert records.devices.shopper_with_phone("+33612345678") == "shp_1"
+        assert records.devices.shopper_with_phone("+33600000000") is None
+        connection = records.devices._connection  # type: ignore[attr-defined]
+        plan = connection.exec_driver_sql(
+            "EXPLAIN QUERY PLAN SELECT id FROM shoppers WHERE phone = ?", ("+33",)
+        )
+        assert "ix_shoppers_phone" in plan.all()[0].detail
+
+
 def test_a_device_brings_its_shopper_and_a_second_one_shares_it(database: SqlDatabase) -> None:
     tablet = replace(DEVICE, id="dev_2", os_permissions={}, push_token=None)
 
@@ -169,6 +202,36 @@ def test_a_consent_from_a_fast_clock_does_not_outlive_its_withdrawal(database: S
         assert records.devices.consents(["shp_1"]) == {"shp_1": [withdrawn]}
 
 
+def test_a_withdrawal_counts_from_its_receipt_however_slow_the_phones_clock(database: SqlDatabase) -> None:
+    granted = ConsentRow("marketing", "sms", granted=True, text_version="t1", at=NOW)
+    withdrawn = replace(granted, granted=False, at=NOW - 2 * DAY)
+    again = replace(granted, text_version="t2", at=NOW + 2 * HOUR)
+
+    def counts() -> list[ConsentRow]:
+        with database.read() as records:
+            return records.devices.consents(["shp_1"])["shp_1"]
+
+    for row, received_at in ((granted, NOW), (withdrawn, NOW + HOUR)):
+        database.write(
+            lambda records, row=row, at=received_at: records.devices.add_consents(
+                DEVICE, [row], received_at=at
+            )
+        )
+    assert counts() == [withdrawn]
+    database.write(lambda records: records.devices.add_consents(DEVICE, [again], received_at=NOW + DAY))
+    assert counts() == [again]
+
+
+def test_of_a_grant_and_a_withdrawal_of_one_instant_the_withdrawal_counts(database: SqlDatabase) -> None:
+    granted = ConsentRow("marketing", "sms", granted=True, text_version="t1", at=NOW)
+    withdrawn = replace(granted, granted=False)
+    database.write(
+        lambda records: records.devices.add_consents(DEVICE, [withdrawn, granted], received_at=NOW)
+    )
+    with database.read() as records:
+        assert records.devices.consents(["shp_1"]) == {"shp_1": [withdrawn]}
+
+
 def test_a_decision_comes_back_with_its_trace(database: SqlDatabase) -> None:
     database.write(lambda records: records.decisions.add([DECISION]))
     with database.read() as records:
@@ -221,34 +284,41 @@ def test_the_first_arm_rules(database: SqlDatabase) -> None:
 
 
 def test_a_scheduled_send_is_claimed_once_per_store_and_time(database: SqlDatabase) -> None:
-    def claim(store_id: str, key: str) -> bool:
+    def claim(store_ids: str, key: str) -> set[str]:
         return database.write(
-            lambda records: records.decisions.claim_occurrence(
-                "november", "saturday", store_id=store_id, key=key, due=NOW, at=NOW
+            lambda records: records.decisions.claim(
+                "november", "saturday", store_ids=store_ids, key=key, due=NOW, at=NOW
             )
         )
 
-    assert [claim("a", "1"), claim("a", "1"), claim("b", "1"), claim("a", "2")] == [True, False, True, True]
+    assert [claim("a", "1"), claim("ab", "1"), claim("ab", "1"), claim("a", "2")] == [
+        {"a"},
+        {"b"},
+        set(),
+        {"a"},
+    ]
+    with database.read() as records:
+        assert records.decisions.claimed("november", "saturday", key="1") == {"a", "b"}
+        assert records.decisions.claimed("november", "sunday", key="1") == set()
 
 
 def test_decisions_are_found_by_what_is_asked_newest_first(database: SqlDatabase) -> None:
     rows = [
         decision(1, decided_at=NOW - HOUR),
-        decision(2, device_id=None),
+        decision(2),
         decision(3, offer_id="baguette", decided_at=NOW + HOUR),
-        decision(4, shopper_id="shp_2", device_id="dev_2"),
+        decision(4, shopper_id="shp_2"),
     ]
     database.write(lambda records: records.decisions.add(rows))
 
     def found(**asked: object) -> list[str]:
-        every = dict.fromkeys(("shopper_id", "device_id", "offer_id", "since", "until")) | {"limit": 10}
+        every = dict.fromkeys(("shopper_id", "offer_id", "since", "until")) | {"limit": 10}
         with database.read() as records:
             return [row.id for row in records.decisions.find(**(every | asked))]  # type: ignore[arg-type]
 
     assert found() == ["dec_3", "dec_4", "dec_2", "dec_1"]
     assert found(limit=2) == ["dec_3", "dec_4"]
     assert found(shopper_id="shp_1") == ["dec_3", "dec_2", "dec_1"]
-    assert found(device_id="dev_1") == ["dec_3", "dec_1"]
     assert found(offer_id="baguette") == ["dec_3"]
     assert found(since=NOW, until=NOW + HOUR) == ["dec_4", "dec_2"]
 
@@ -275,14 +345,72 @@ def test_figures_read_the_half_open_span(database: SqlDatabase) -> None:
     database.write(keep)
     with database.read() as records:
         reports = records.reports
-        read = (reports.visits, reports.decisions, reports.redemptions, reports.exposures)
-        assert [[row.id for row in one(NOW, later)] for one in read] == [
-            ["vis_1"],
-            ["dec_1"],
-            ["red_1"],
-            ["msg_1"],
+        assert [row.id for row in reports.visits(NOW, later)] == ["vis_1"]
+        assert [row.id for row in reports.visits(NOW, later + HOUR)] == ["vis_1", "vis_0"]
+        assert reports.counts(NOW, later) == [
+            CountRow(what, None, "bakery", "november", "croissant", NOW, 1)
+            for what in ("send", "exposure", "redemption")
         ]
-        assert [len(one(NOW, later + HOUR)) for one in read] == [2, 2, 2, 2]
+        assert [row.many for row in reports.counts(NOW, later + HOUR)] == [2] * 3
+
+
+def test_what_happened_in_a_quarter_of_an_hour_is_counted_by_outcome_reason_store_and_offer(
+    database: SqlDatabase,
+) -> None:
+    quarter = NOW.replace(second=0, microsecond=0)
+    ends = (quarter, quarter + timedelta(minutes=15) - timedelta(milliseconds=1))
+    rows = [decision(n, decided_at=at) for n, at in enumerate((*ends, quarter + timedelta(minutes=15)))]
+    rows += [
+        decision(n, outcome="suppressed", reason=why) for n, why in ((3, "fresh"), (4, "fresh"), (5, "law"))
+    ]
+    rows += [
+        decision(6, store_id="florist"),
+        decision(7, offer_id="baguette"),
+        decision(8, campaign_id="other"),
+    ]
+
+    def keep(records: Records) -> None:
+        records.decisions.add(rows)
+        for number, voided_at in enumerate((None, NOW)):
+            records.coupons.add_redemption(replace(REDEMPTION, id=f"red_{number}", voided_at=voided_at))
+
+    database.write(keep)
+    with database.read() as records:
+        counts = records.reports.counts
+        found = {
+            (row.what, row.reason, row.store_id, row.campaign_id, row.offer_id, row.at): row.many
+            for row in counts(NOW - HOUR, NOW + HOUR, by_quarter=True)
+        }
+        usual = ("bakery", "november", "croissant")
+        assert found == {
+            ("send", None, *usual, quarter): 2,
+            ("send", None, *usual, quarter + timedelta(minutes=15)): 1,
+            ("suppressed", "fresh", *usual, quarter): 2,
+            ("suppressed", "law", *usual, quarter): 1,
+            ("send", None, "florist", "november", "croissant", quarter): 1,
+            ("send", None, "bakery", "november", "baguette", quarter): 1,
+            ("send", None, "bakery", "other", "croissant", quarter): 1,
+            ("redemption", None, *usual, quarter): 1,
+        }
+        assert [row.store_id for row in counts(NOW - HOUR, NOW + HOUR, store_id="florist")] == ["florist"]
+        assert [row.campaign_id for row in counts(NOW - HOUR, NOW + HOUR, campaign_id="other")] == ["other"]
+
+
+def test_what_a_campaign_offered_is_told_oldest_first_without_what_was_suppressed(
+    database: SqlDatabase,
+) -> None:
+    rows = [
+        decision(1, decided_at=NOW + HOUR),
+        decision(2, shopper_id="shp_2", outcome="ghost", reason="holdout"),
+        decision(3, outcome="suppressed", reason="fresh"),
+        decision(4, campaign_id="other"),
+    ]
+    database.write(lambda records: records.decisions.add(rows))
+    with database.read() as records:
+        assert records.reports.offered("november") == [
+            OfferedRow("shp_2", "bakery", "ghost", "holdout", NOW),
+            OfferedRow("shp_1", "bakery", "send", None, NOW + HOUR),
+        ]
 
 
 def test_a_tick_is_claimed_once_and_can_be_forgotten(database: SqlDatabase) -> None:

@@ -79,14 +79,12 @@ def test_recent_ids_are_those_received_since_over_many_pages(
     database: SqlDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_PAGE", 3)
-    module._texts.cache_clear()
     rows = [sighting(number, 100 + number) for number in range(11)]
     database.write(lambda records: records.sightings.add_sightings(rows))
     with database.read() as records:
         for since, count in ((0, 11), (104, 7), (110, 1), (111, 0)):
             found = list(records.sightings.recent_ids(since))
             assert found == [("dev_1", f"s-{n}", 100 + n) for n in reversed(range(11 - count, 11))]
-    module._texts.cache_clear()
 
 
 def test_presence_is_replaced_and_dropped_by_its_key(database: SqlDatabase) -> None:
@@ -146,7 +144,7 @@ def test_last_visits_are_counted_visits_only(database: SqlDatabase) -> None:
         }
 
 
-def test_shoppers_seen_at_stores_are_distinct_and_sorted(database: SqlDatabase) -> None:
+def test_who_was_seen_where_is_told_once_and_sorted(database: SqlDatabase) -> None:
     since = from_ms(2_000)
     rows = [
         replace(POSITION, shopper_id="shp_3"),
@@ -157,16 +155,29 @@ def test_shoppers_seen_at_stores_are_distinct_and_sorted(database: SqlDatabase) 
     ]
     database.write(lambda records: records.sightings.add_evidence(rows, zone_version=1))
     with database.read() as records:
-        assert records.sightings.shoppers_seen_at(["market", "bakery"], since) == ["shp_1", "shp_3"]
-        assert records.sightings.shoppers_seen_at([], since) == []
+        assert records.sightings.seen_at(["market", "bakery"], since) == [
+            ("shp_1", "bakery"),
+            ("shp_1", "market"),
+            ("shp_3", "bakery"),
+        ]
+        assert records.sightings.seen_at([], since) == []
+
+
+def test_who_was_seen_is_read_from_the_index_alone(database: SqlDatabase) -> None:
+    with database.read() as records:
+        connection = records.sightings._connection  # type: ignore[attr-defined]
+        text = str(module._SEEN_AT._statement.compile(connection))
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", ("[]", 0)).all()
+    assert "COVERING INDEX ix_evidence_shopper_store_at" in plan[0].detail
+    assert not any("TEMP B-TREE" in step.detail for step in plan)
 
 
 @pytest.mark.parametrize(
     ("query", "index"),
     [
-        (module._texts("qmark").evidence, "ix_evidence_shopper_store_at"),
-        (module._texts("qmark").visits_since, "ix_visits_shopper_store_start"),
-        (module._texts("qmark").page_of_ids, "INTEGER PRIMARY KEY"),
+        (module._EVIDENCE_SINCE, "ix_evidence_shopper_store_at"),
+        (module._VISITS_SINCE, "ix_visits_shopper_store_start"),
+        (module._PAGE_OF_IDS, "INTEGER PRIMARY KEY"),
     ],
 )
 def test_the_hot_reads_use_an_index(database: SqlDatabase, query: str, index: str) -> None:

@@ -102,8 +102,14 @@ def city_document() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def city(city_document: dict[str, Any]) -> World:
-    return World.from_geojson(city_document)
+def scenery_document() -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((CITY / "scenery.geojson").read_text(encoding="utf-8"))
+    return document
+
+
+@pytest.fixture(scope="session")
+def city(city_document: dict[str, Any], scenery_document: dict[str, Any]) -> World:
+    return World.from_geojson(city_document, scenery_document)
 
 
 @pytest.fixture

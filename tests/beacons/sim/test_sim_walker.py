@@ -1,6 +1,7 @@
 """People walk at human speeds, shop when shops are open, and lose nothing by a message."""
 
 import math
+from collections.abc import Iterable
 from itertools import pairwise
 
 import pytest
@@ -26,6 +27,24 @@ def test_nobody_jumps(city: World, kind: Kind, top_mps: float) -> None:
         for (t0, p0), (t1, p1) in pairwise(plan.knots):
             assert t1 > t0
             assert math.dist(p0, p1) / (t1 - t0) <= top_mps + 0.01
+
+
+@pytest.mark.parametrize("kind", [Kind.BUYER, Kind.PASSER_BY, Kind.STAFF])
+def test_walkers_come_from_and_head_for_real_places_of_the_city(city: World, kind: Kind) -> None:
+    for shopper in crowd(city, kind):
+        knots = shopper.plan(0).knots
+        assert {knots[0][1], knots[-1][1]} <= set(city.places)
+
+
+def test_passers_by_are_many_where_the_city_has_many_places(city: World) -> None:
+    def within_150_m(of: tuple[float, float], points: Iterable[tuple[float, float]]) -> int:
+        return sum(math.dist(of, point) < 150 for point in points)
+
+    starts = [shopper.plan(0).knots[0][1] for shopper in crowd(city, Kind.PASSER_BY, many=300)]
+    by_places = sorted(city.shops.values(), key=lambda shop: within_150_m(shop.at, city.places))
+    quiet, busy = by_places[:5], by_places[-5:]
+    passing = [sum(within_150_m(shop.at, starts) for shop in some) for some in (quiet, busy)]
+    assert passing[1] > 3 * passing[0]
 
 
 def test_buyers_visit_one_to_three_open_shops_for_8_to_30_minutes(city: World) -> None:

@@ -72,6 +72,20 @@ def test_the_service_reads_the_same_city_from_the_same_file(
                         assert shop.covers(point, zone.id) == (distance_m < 0), (shop.name, zone.id, step_m)
 
 
+def test_the_scenery_gives_the_places_between_which_people_walk(
+    city: World, scenery_document: dict[str, Any]
+) -> None:
+    points = [feature["geometry"]["coordinates"] for feature in scenery_document["features"]]
+    assert len(city.places) == len(points) > 400
+    for place, (longitude, latitude) in zip(city.places, points, strict=True):
+        assert city.degrees(place) == pytest.approx((latitude, longitude), abs=1e-9)
+
+
+def test_a_city_without_scenery_is_refused(city_document: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="the scenery holds no place"):
+        World.from_geojson(city_document, {"type": "FeatureCollection", "features": []})
+
+
 def test_metres_and_degrees_are_inverse(city: World) -> None:
     latitude, longitude = city.degrees((321.0, -123.0))
     assert city.metres(longitude, latitude) == pytest.approx((321.0, -123.0), abs=1e-6)

@@ -9,7 +9,7 @@ OPEN = {"opening_hours": "Mo-Sa 09:00-19:00"}
 BEACON = {"uuid": "e2c56db5dffb48d2b060d0f5a71096e0", "major": 1, "minor": 1}
 
 
-def codes(*features: object) -> list[tuple[str, str, str]]:
+def codes(*features: object) -> list[tuple[str | None, str, str]]:
     return [(found.store_id, found.severity, found.code) for found in check_stores(stores(*features))]
 
 
@@ -19,15 +19,20 @@ def test_a_good_store_has_no_findings() -> None:
     assert check_stores([]) == []
 
 
-def test_premises_that_are_too_small_are_named() -> None:
-    assert codes(point_feature("a", 48, 2, premises_radius_m=60, **OPEN)) == [
-        ("a", "warning", "radius_small")
-    ]
+def test_premises_that_are_too_small_for_positions_need_beacons() -> None:
     assert codes(point_feature("a", 48, 2, premises_radius_m=30, **OPEN)) == [
         ("a", "error", "radius_too_small")
     ]
+    assert codes(point_feature("a", 48, 2, premises_radius_m=30, beacons=[BEACON], **OPEN)) == []
     tiny = area_feature("a", [[2.0, 48.0], [2.0005, 48.0], [2.0, 48.0005], [2.0, 48.0]], **OPEN)
     assert codes(tiny) == [("a", "error", "radius_too_small")]
+
+
+def test_all_stores_of_the_usual_size_without_beacons_share_one_note() -> None:
+    small = [point_feature(f"s{place}", 48, 2 + place, shop="bakery", **OPEN) for place in range(3)]
+    (found,) = check_stores(stores(*small))
+    assert (found.store_id, found.severity, found.code) == (None, "note", "radius_small")
+    assert found.detail.startswith("3 stores have no beacon")
 
 
 def test_missing_hours_and_zones_are_named() -> None:

@@ -208,6 +208,15 @@ BOW_TIE = [[2.0, 48.0], [2.001, 48.001], [2.001, 48.0], [2.0, 48.001], [2.0, 48.
         (point_feature("a", 48, 2, opening_hour="24/7"), ".opening_hour", "unknown_key", "'opening_hours'"),
         (point_feature("a", 48, 2, store_type="shop"), ".store_type", "store_type", "convenience"),
         (point_feature("a", 48, 2, tags=[1]), ".tags", "type", "list of texts"),
+        (point_feature("a", 48, 2, tags=["half \ud800"]), ".tags", "text", "printable"),
+        (point_feature("a", 48, 2, tags=["x" * 251]), ".tags", "text", "250"),
+        (
+            point_feature("a", 48, 2, **{"addr:street": "x" * 200, "addr:city": "y" * 100}),
+            ".address",
+            "text",
+            "302",
+        ),
+        (point_feature("a", 48, 2) | {"propertys": {}}, ".propertys", "unknown_key", "'properties'"),
         (point_feature("a", 48, 2, premises_radius_m=True), ".premises_radius_m", "type", "number"),
         (point_feature("a", 48, 2, premises_radius_m=1e9), ".premises_radius_m", "range", "5000"),
         (point_feature("a", 48, 2, visit={"dwell_s": 3}), ".visit.dwell_s", "unknown_key", "'dwell_min_s'"),
@@ -302,6 +311,36 @@ def test_all_problems_of_a_file_are_told_at_once() -> None:
 def test_what_is_no_collection_is_refused(document: object) -> None:
     with pytest.raises(Invalid):
         read_collection(document)
+
+
+def test_an_unknown_member_of_a_collection_is_refused_beside_the_problems_of_its_features() -> None:
+    document = collection(point_feature("a", 48, 2, name=None)) | {"time_zone": "Europe/Paris"}
+    with pytest.raises(Invalid) as caught:
+        read_collection(document)
+    assert [(problem.pointer, problem.code) for problem in caught.value.problems] == [
+        ("time_zone", "unknown_key"),
+        ("features[0] (a).name", "required"),
+    ]
+
+
+def test_the_members_that_mapping_programs_add_are_taken() -> None:
+    added = {
+        "bbox": [2, 48, 2, 48],
+        "name": "shops",
+        "crs": {"type": "name", "properties": {"name": "urn:ogc:def:crs:OGC:1.3:CRS84"}},
+        "attribution": "© OpenStreetMap contributors",
+        **{"generator": "overpass-turbo", "copyright": "ODbL", "timestamp": "2026-01-01T00:00:00Z"},
+    }
+    feature = point_feature("a", 48, 2) | {"bbox": [2, 48, 2, 48]}
+    assert [store.id for store in read_collection(collection(feature) | added)] == ["a"]
+
+
+@pytest.mark.parametrize("crs", ["urn:ogc:def:crs:EPSG::3857", 7, None])
+def test_coordinates_of_another_system_are_refused(crs: object) -> None:
+    named = {"type": "name", "properties": {"name": crs}}
+    with pytest.raises(Invalid) as caught:
+        read_collection(collection(point_feature("a", 48, 2)) | {"crs": named})
+    assert [(problem.pointer, problem.code) for problem in caught.value.problems] == [("crs", "crs")]
 
 
 def test_the_countries_of_time_zones_are_those_of_the_time_zone_database() -> None:

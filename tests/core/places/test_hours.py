@@ -42,6 +42,41 @@ def test_a_night_past_midnight_is_one_opening() -> None:
     assert hours.closes_at(utc(2026, 11, 3, 21, 30)) == utc(2026, 11, 4, 1, 0)
 
 
+@pytest.mark.parametrize(
+    ("text", "now", "closing"),
+    [
+        ("Mo-Sa 08:30-19:30", utc(2026, 11, 3, 6), utc(2026, 11, 3, 18, 30)),
+        ("Mo-Sa 08:30-12:00, 14:00-19:30", utc(2026, 11, 3, 9), utc(2026, 11, 3, 18, 30)),
+        ("Mo-Sa 08:30-12:00, 14:00-19:30", utc(2026, 11, 3, 12), utc(2026, 11, 3, 18, 30)),
+        ("Mo-Sa 08:30-19:30", utc(2026, 11, 3, 18, 30), None),
+        ("Mo-Sa 08:30-19:30", utc(2026, 11, 1, 9), None),
+        ("22:00-26:00", utc(2026, 11, 3, 12), utc(2026, 11, 4, 1)),
+        ("Mo-Su 10:00-24:00", utc(2026, 11, 3, 12), utc(2026, 11, 3, 23)),
+        ("Tu 18:00-24:00; We 00:00-02:00", utc(2026, 11, 3, 12), utc(2026, 11, 4, 1)),
+        ("Mo-Su 00:00-24:00", utc(2026, 11, 3, 12), None),
+        ("24/7", utc(2026, 11, 3, 12), None),
+        ("unknown", utc(2026, 11, 3, 12), None),
+        (None, utc(2026, 11, 3, 12), None),
+    ],
+)
+def test_the_last_closing_of_a_day_is_past_the_lunch_break_and_may_be_past_midnight(
+    text: str | None, now: datetime, closing: datetime | None
+) -> None:
+    assert hours_of(text, "Europe/Paris", "FR").last_closing_of_day(now) == closing
+
+
+def test_a_night_belongs_to_the_day_on_which_it_began() -> None:
+    hours = hours_of("Mo-Su 22:00-26:00", "Europe/Paris", "FR")
+    assert hours.last_closing_of_day(utc(2026, 11, 4, 0, 30)) == utc(2026, 11, 4, 1)
+    assert hours.last_closing_of_day(utc(2026, 11, 4, 1)) == utc(2026, 11, 5, 1)
+
+
+def test_the_last_closing_on_a_night_when_clocks_change_is_the_one_of_that_day() -> None:
+    hours = hours_of("Mo-Su 06:00-23:30", "Europe/Paris", "FR")
+    assert hours.last_closing_of_day(utc(2026, 10, 24, 22, 30)) == utc(2026, 10, 25, 22, 30)
+    assert hours.last_closing_of_day(utc(2026, 10, 25, 22, 45)) is None
+
+
 def test_holidays_are_those_of_the_country() -> None:
     national_day = utc(2026, 11, 19, 10)
     assert SHOP.is_open(national_day) is False

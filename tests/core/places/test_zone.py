@@ -161,6 +161,23 @@ def test_the_probability_of_a_polygon_is_that_of_its_circle_within_two_percent(
     assert polygon.inside_probability(*there, accuracy_m=accuracy_m) == pytest.approx(circle, abs=0.02)
 
 
+@pytest.mark.parametrize("turn", [0.0, 30.0])
+@pytest.mark.parametrize("sigmas", [-3.0, -1.0, -0.05, -1e-7, 0.0, 0.02, 0.5, 2.0])
+def test_beside_a_long_wall_the_normal_distribution_decides(sigmas: float, turn: float) -> None:
+    """The widest an edge can be seen; and a corridor, two of these at once."""
+    sigma_m = 10.0 / 1.5152
+    for width_m in (2_000.0, 2.0 * sigma_m):
+        corners = np.array([(-3e3, 0.0), (3e3, 0.0), (3e3, width_m), (-3e3, width_m)]) - (
+            0.0,
+            sigmas * -sigma_m,
+        )
+        turned = corners @ np.array([(math.cos(turn), math.sin(turn)), (-math.sin(turn), math.cos(turn))])
+        zone = Zone("premises", Polygon(shapely.Polygon(turned / metres_per_degree(0.0)[::-1])))
+        wall, back = (math.erf(d / math.sqrt(2.0)) for d in (sigmas, sigmas + width_m / sigma_m))
+        got = zone.inside_probability(0.0, 0.0, accuracy_m=10.0)
+        assert got == pytest.approx((back - wall) / 2.0, abs=0.02)
+
+
 def test_a_hole_takes_its_probability_away() -> None:
     whole, hole = gon(45.0, 5.0, radius_m=100.0), gon(45.0, 5.0, radius_m=60.0)
     ring = Zone("premises", Polygon(shapely.Polygon(whole.geometry.exterior, [hole.geometry.exterior])))

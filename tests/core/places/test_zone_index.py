@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import shapely
 import shapely.affinity
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from m2s.core.places.geo import metres_per_degree
@@ -105,6 +105,83 @@ def test_the_same_hits_as_every_zone_in_turn(
     longitudes = longitude + rng.normal(0.0, 0.03, 200) * north_m / east_m
     longitudes = (longitudes + 180.0) % 360.0 - 180.0
     check_against_brute_force(ZoneIndex.build(made), latitudes, longitudes)
+
+
+@example(latitude=87.5, longitude=0.0, size_m=4_000.0, turn=0.0, seed=0)
+@example(latitude=88.0, longitude=0.0, size_m=4_000.0, turn=None, seed=0)
+@given(
+    latitude=st.floats(-88.5, 88.5),
+    longitude=st.one_of(st.floats(-180.0, 180.0), st.sampled_from([180.0, -180.0, 179.99])),
+    size_m=st.sampled_from([5.0, 75.0, 900.0, 4_000.0]),
+    turn=st.sampled_from([None, 0.0, 3.0, 45.0]),
+    seed=st.integers(0, 1_000),
+)
+def test_near_ends_between_2_and_2_3_km_and_padding_ends_exactly(
+    latitude: float, longitude: float, size_m: float, turn: float | None, seed: int
+) -> None:
+    """Positions lie where the answer changes: 2 km and 2.3 km from the edge, and about the padding from it."""
+    north_m, east_m = (float(value) for value in metres_per_degree(latitude))
+    shape: Circle | Polygon = Circle(latitude, longitude, size_m)
+    if turn is not None:
+        thin = shapely.affinity.rotate(shapely.box(-size_m, -0.05 * size_m, size_m, 0.05 * size_m), turn)
+        shape = Polygon(
+            shapely.affinity.translate(_scaled(thin, 1 / east_m, 1 / north_m), longitude, latitude)
+        )
+    rng = np.random.default_rng(seed)
+    angles = rng.uniform(0.0, 2.0 * np.pi, 600)
+    along = rng.uniform(-size_m, size_m, 600) if turn is not None else size_m * np.cos(angles)
+    beyond = np.repeat([1_999.0, 2_301.0, 2_150.0, 70.0], 150) + rng.uniform(-60.0, 60.0, 600)
+    across = beyond * np.sin(angles) + (0.0 if turn is not None else size_m * np.sin(angles))
+    latitudes = latitude + across / north_m
+    longitudes = (longitude + (along + beyond * np.cos(angles)) / east_m + 180.0) % 360.0 - 180.0
+    check_against_brute_force(ZoneIndex.build([store_of(0, shape)]), latitudes, longitudes)
+
+
+def _scaled(area: shapely.Polygon, across: float, up: float) -> shapely.Polygon:
+    return shapely.affinity.scale(area, across, up, origin=(0.0, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("latitude", "longitude", "radius_m"),
+    [
+        (90.0, 0.0, 50.0),
+        (-89.9995, 123.0, 50.0),
+        (89.98, -180.0, 50.0),
+        (-89.0, 10.0, 50.0),
+        (48.0, 179.0, 300e3),
+    ],
+)
+def test_zones_at_the_poles_and_zones_of_hundreds_of_kilometres_are_found(
+    latitude: float, longitude: float, radius_m: float
+) -> None:
+    rng = np.random.default_rng(3)
+    shapes = (Circle(latitude, longitude, radius_m), Circle(latitude, longitude, 2.0 * radius_m))
+    index = ZoneIndex.build([store_of(0, *shapes), store_of(1, Circle(47.0, -179.99, 80.0))])
+    reach = 2.0 * (radius_m + 2_400.0) / 111_000.0
+    latitudes = np.clip(latitude + rng.uniform(-reach, reach, 2_000), -90.0, 90.0)
+    check_against_brute_force(index, latitudes, rng.uniform(-180.0, 180.0, 2_000))
+    assert index.near_any(np.array([latitude]), np.array([longitude])).all()
+
+
+def test_a_large_polygon_is_found_where_it_is_and_not_on_the_other_side_of_the_earth() -> None:
+    """Its edges are straight in degrees, which in metres they are not."""
+    area = Polygon(shapely.box(1.0, 60.0, 2.0, 60.5))
+    index = ZoneIndex.build([store_of(0, area)])
+    rng = np.random.default_rng(4)
+    latitudes, longitudes = rng.uniform(59.9, 60.6, 2_000), rng.uniform(0.9, 2.1, 2_000)
+    check_against_brute_force(index, latitudes, longitudes)
+    located = index.locate(-latitudes, longitudes - 180.0)
+    assert located.away.all()
+    assert located.point_index.size == 0
+
+
+def test_the_table_tells_what_is_near_from_what_a_padded_zone_may_hold_and_knows_nothing_far_away() -> None:
+    index = ZoneIndex.build(stores(point_feature("a", 48.0, 2.0)))
+    _, near, held = index.table.look_up(np.array([48.0, 48.01, 48.5, 48.0]), np.array([2.0, 2.0, 2.0, 180.0]))
+    assert near.tolist() == [True, True, False, False]
+    assert held.tolist() == [True, False, False, False]
+    cell, _, _ = index.table.look_up(np.array([48.5]), np.array([2.0]))
+    assert index.table.candidates(cell)[1].size == 0
 
 
 def test_without_stores_everything_is_away() -> None:

@@ -296,3 +296,9 @@ def test_stays_are_apart_and_within_the_evidence(story: list[Evidence]) -> None:
         assert stay.confidence is not Confidence.HIGH or stay.beacon_windows >= 2
     for before, after in pairwise(found):
         assert after.start_ms - before.end_ms > RULES.gap_merge_s * 1000
+
+
+def test_who_lives_in_the_zone_is_told_day_by_day() -> None:
+    days = stays(inside(*range(0, 3 * 1440, 5)), RULES)
+    assert [day.dwell_s // 60 for day in days] == [1440, 1440, 1425]
+    assert all(classify(day, RULES) is StayKind.TOO_LONG for day in days)

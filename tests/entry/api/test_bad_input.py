@@ -100,6 +100,10 @@ def test_a_value_of_a_wrong_type_is_never_a_fault(shared: Service, method: str, 
         ("/v1/redemptions", "till", {"code": "x", "store_id": "port", "amount": True}),
         ("/v1/redemptions", "till", {"code": "x", "store_id": "port", "amount": "NaN"}),
         ("/v1/redemptions", "till", {"code": "x", "store_id": "port", "amount": "1e9"}),
+        ("/v1/redemptions", "till", {"code": "x", "store_id": "port", "amount": "1_0"}),
+        ("/v1/redemptions", "till", {"code": "x", "store_id": "port", "amount": "\uff11\uff12"}),
+        ("/v1/redemptions", "till", {"code": "x", "store_id": "port", "amount": " 1"}),
+        ("/v1/redemptions", "till", {"code": "x", "store_id": "port", "amount": "+1"}),
         ("/v1/redemptions", "till", {"code": "x", "store_id": "port", "amount": 1.005}),
         ("/v1/redemptions", "till", {"code": "x", "store_id": "port", "currency": "euro"}),
         ("/v1/redemptions", "till", {"code": "x", "store_id": "port", "ammount": 5}),
@@ -112,6 +116,62 @@ def test_a_bad_value_is_a_422_that_names_it(
     answer = shared.call("POST", path, role, json=body)
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["pointer"] == f"/{list(body)[-1]}" or "os_permissions" in body
+
+
+@pytest.mark.parametrize(
+    ("path", "role", "body", "detail"),
+    [
+        ("/v1/devices", "sdk", {"language": "french"}, "write two small letters, like fr"),
+        ("/v1/devices", "sdk", {"language": 5}, "write text"),
+        ("/v1/devices", "sdk", {"platform": "windows"}, "write one of ios, android"),
+        ("/v1/devices", "sdk", {"push_token": "x" * 4097}, "write at most 4096 characters"),
+        ("/v1/devices", "sdk", {"push_token": ""}, "write at least 1 character"),
+        ("/v1/devices", "sdk", {"os_permissions": []}, "write an object"),
+        (
+            "/v1/devices",
+            "sdk",
+            {"os_permissions": {f"p{number}": "yes" for number in range(21)}},
+            "give at most 20 entries",
+        ),
+        ("/v1/redemptions", "till", {"code": "x"}, "this is required"),
+        ("/v1/redemptions", "till", {"code": "x", "store_id": None}, "write text"),
+        ("/v1/redemptions", "till", {"code": "x", "store_id": "port", "a": 1}, "there is no such field"),
+        (
+            "/v1/redemptions",
+            "till",
+            {"code": "x", "store_id": "a b"},
+            "write 1 to 64 letters, digits, hyphens and underscores",
+        ),
+        (
+            "/v1/redemptions",
+            "till",
+            {"code": "x", "store_id": "port", "currency": "€"},
+            "write three capital letters, like EUR",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_value_is_said_in_a_plain_sentence(
+    shared: Service, path: str, role: str, body: dict[str, Any], detail: str
+) -> None:
+    answer = shared.call("POST", path, role, json=body)
+    assert [item["detail"] for item in answer.json()["errors"]] == [detail]
+
+
+@pytest.mark.parametrize(
+    ("query", "detail"),
+    [
+        ("latitude=91&longitude=0&platform=ios", "write at most 90"),
+        ("latitude=x&longitude=0&platform=ios", "write a number"),
+        ("latitude=nan&longitude=0&platform=ios", "write a finite number"),
+        ("latitude=1&longitude=0&platform=ios&limit=1.5", "write a whole number"),
+        ("latitude=1&longitude=0&platform=ios&limit=0", "write at least 1"),
+    ],
+)
+def test_what_is_wrong_with_a_query_is_said_in_a_plain_sentence(
+    shared: Service, query: str, detail: str
+) -> None:
+    answer = shared.call("GET", f"/v1/regions?{query}", "device")
+    assert [item["detail"] for item in answer.json()["errors"]] == [detail]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import math
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
@@ -15,7 +16,14 @@ from hypothesis import strategies as st
 from starlette.types import Message
 
 from m2s.core.base.errors import Invalid, M2sError, TooLarge
-from m2s.entry.api.bodies import ClientGoneError, media_type, nested_deeper, read_body, read_json
+from m2s.entry.api.bodies import (
+    ClientGoneError,
+    media_type,
+    nested_deeper,
+    read_body,
+    read_json,
+    with_numbers_for_constants,
+)
 from m2s.entry.api.problems import Malformed, UnsupportedMedia
 
 GZIP = [(b"content-encoding", b"gzip")]
@@ -165,6 +173,59 @@ def test_values_that_nothing_could_store_are_refused_by_name(text: str, pointer:
     with pytest.raises(Invalid) as caught:
         read_json(text.encode())
     assert [(item.pointer, item.code) for item in caught.value.problems] == [(pointer, code)]
+
+
+@pytest.mark.parametrize(
+    ("body", "place", "why"),
+    [
+        (b'{"a": NaN}', "byte 6 (line 1, column 7)", "NaN and Infinity are not numbers"),
+        (b'{"a": -Infinity}', "byte 7 (line 1, column 8)", "NaN and Infinity are not numbers"),
+        (b'{\n  "\xc3\xa9": 1,\n}', "byte 13 (line 3, column 1)", "trailing comma in object"),
+        (b'{"\xc3\xa9": x}', "byte 7 (line 1, column 7)", "invalid character"),
+        (b'{"a": "\n"}', "byte 7 (line 1, column 8)", "control characters are written as escapes"),
+        (b'{"a": ', "byte 6 (line 1, column 7)", "it ends too early"),
+        (b"", "byte 0 (line 1, column 1)", "it ends too early"),
+        (b"{} secret", "byte 3 (line 1, column 4)", "trailing characters"),
+    ],
+)
+def test_what_is_no_json_is_refused_by_its_place(body: bytes, place: str, why: str) -> None:
+    with pytest.raises(Malformed) as caught:
+        read_json(body)
+    assert caught.value.detail == f"the body is not JSON at {place}: {why}"
+
+
+def test_a_number_of_too_many_digits_is_refused_without_its_digits() -> None:
+    with pytest.raises(Malformed) as caught:
+        read_json(b'{"a": ' + b"9" * 5000 + b"}")
+    assert caught.value.detail == "the body is not JSON: a number has too many digits"
+
+
+@given(st.binary(max_size=60) | st.text('[]{}",:0e\\uNaIn-d8\x00', max_size=40).map(str.encode))
+def test_only_numbers_that_are_none_are_replaced(body: bytes) -> None:
+    replaced = with_numbers_for_constants(body)
+    if b"NaN" not in body and b"Infinity" not in body:
+        assert replaced == body
+    with suppress(ValueError):
+        assert json.loads(replaced) == json.loads(body, parse_constant=lambda _: math.inf)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b"[NaN, -Infinity ,Infinity]", b"[1e999, 1e999 ,1e999]"),
+        (b'{"NaN": "[NaN]", "a": "\\"[NaN]"}', b'{"NaN": "[NaN]", "a": "\\"[NaN]"}'),
+        (b"[1NaN, NaN1, --Infinity]", b"[1NaN, NaN1, --Infinity]"),
+        (b'["[NaN]', b'["[NaN]'),
+    ],
+)
+def test_a_constant_is_replaced_only_where_a_value_stands(body: bytes, expected: bytes) -> None:
+    assert with_numbers_for_constants(body) == expected
+
+
+def test_replacing_constants_is_linear_in_hostile_quotes() -> None:
+    hostile = b'\\"' * 500_000 + b"\\"
+    assert with_numbers_for_constants(hostile) == hostile
+    assert with_numbers_for_constants(b'"' + hostile) == b'"' + hostile
 
 
 @given(values)

@@ -39,6 +39,9 @@ EXPECTED = {
     ("GET", "/v1/decisions"): {"manager", "privacy"},
     ("GET", "/v1/decisions/{decision_id}"): {"manager", "privacy"},
     ("GET", "/v1/reports/{name}"): {"analyst", "manager"},
+    ("POST", "/v1/keys"): {"admin"},
+    ("GET", "/v1/keys"): {"admin"},
+    ("DELETE", "/v1/keys/{key_id}"): {"admin"},
     ("GET", "/healthz"): set(),
     ("GET", "/readyz"): set(),
     ("GET", "/metrics"): set(),
@@ -104,6 +107,29 @@ def test_a_key_that_was_never_made_opens_nothing(shared: Service, shown: str) ->
             answer = shared.call(method, concrete(path), headers=headers)
             assert answer.status_code == 401, path
             assert answer.headers["www-authenticate"] == "Bearer"
+
+
+def test_a_wrong_key_is_told_from_a_missing_one(service: Service) -> None:
+    row, key = service.engine.access.create_key(Role.MANAGER)
+    service.engine.access.revoke(row.id)
+    missing = service.call("GET", "/v1/campaigns").json()["detail"]
+    wrong = [key, "pk_manager", "dt_" + "A" * 43, "a b"]
+    details = {service.call("GET", "/v1/campaigns", shown).json()["detail"] for shown in wrong}
+    assert details == {"this key or token is unknown or was revoked"}
+    assert missing.startswith("send `Authorization: Bearer`")
+
+
+@pytest.mark.parametrize("place", [place for place in EXPECTED if place[1] != "/v1/sightings"])
+def test_a_query_parameter_that_a_route_does_not_know_is_refused(
+    shared: Service, place: tuple[str, str]
+) -> None:
+    method, path = place
+    role = min(EXPECTED[place], default=None)
+    answer = shared.call(method, f"{concrete(path)}?nope=1", role)
+    assert answer.status_code == 422
+    assert [(item["pointer"], item["code"]) for item in answer.json()["errors"]] == [
+        ("?nope", "unknown_parameter")
+    ]
 
 
 def test_the_role_is_checked_before_the_body_is_read(shared: Service) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import copy
 import csv
 import io
+import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from starlette.testclient import TestClient
 
+from m2s.adapters.storage.engine import database_path, write_engine
 from m2s.app.access import Role
 from tests.entry.api.wiring import CAMPAIGN, STORES, Service
 
@@ -55,16 +58,20 @@ def test_a_phone_registers_and_changes_its_settings(service: Service) -> None:
     assert cleared.json()["language"] == "fr"
 
 
-def test_a_repeated_registration_gives_the_same_device(service: Service) -> None:
+def test_a_repeated_registration_gives_the_same_device_with_a_new_token(service: Service) -> None:
     def register(key: str, **details: Any) -> Any:
         return service.call("POST", "/v1/devices", "sdk", json=details, headers={"idempotency-key": key})
 
-    first, again = register(UUID, platform="ios"), register(UUID, platform="ios")
-    assert (first.status_code, again.json()) == (201, first.json())
+    first, again, other = (register(key, platform="ios") for key in (UUID, UUID, UUID[::-1]))
+    assert (first.status_code, again.status_code) == (201, 201)
     assert register(UUID, platform="android").status_code == 422
-    assert register(UUID[::-1], platform="ios").json()["device_token"] != first.json()["device_token"]
     assert register("short").status_code == 422
-    assert service.call("GET", "/v1/offers", again.json()["device_token"]).json() == {"offers": []}
+    devices, tokens = (
+        [answer.json()[name] for answer in (first, again, other)] for name in ("device_id", "device_token")
+    )
+    assert devices[0] == devices[1] != devices[2]
+    found = [service.call("GET", "/v1/offers", token).status_code for token in tokens]
+    assert found == [401, 200, 200]
 
 
 def test_consents_are_kept_by_purpose_and_channel(service: Service) -> None:
@@ -226,14 +233,56 @@ def test_decisions_are_explained_to_who_says_why_they_ask(service: Service) -> N
     assert one.json() == decision
     assert "latitude" not in one.text
 
-    none = service.call("GET", "/v1/decisions?from=2027-01-01&offer_id=warm", "manager", headers=WHY).json()
-    assert (none["decisions"], len(none["sentences"])) == ([], 1)
+    path = f"/v1/decisions?device_id={device_id}&from=2027-01-01&offer_id=warm"
+    none = service.call("GET", path, "manager", headers=WHY).json()
+    assert (none["decisions"], len(none["sentences"])) == ([], 2)
     for path in (
         "/v1/decisions/dec_none",
         "/v1/decisions?device_id=dev_none",
         "/v1/decisions?shopper_id=shp_none",
     ):
         assert service.call("GET", path, "manager", headers=WHY).status_code == 404
+
+
+def test_decisions_are_shown_of_one_shopper_only(shared: Service) -> None:
+    refused = shared.call("GET", "/v1/decisions?offer_id=warm", "manager", headers=WHY)
+    assert refused.status_code == 422
+    assert "shopper_id or device_id" in refused.json()["errors"][0]["detail"]
+    misspelt = shared.call("GET", "/v1/decisions?device=dev_1", "manager", headers=WHY)
+    assert misspelt.status_code == 422
+    assert "shopper_id, device_id, offer_id, from, to, limit" in misspelt.json()["errors"][0]["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "role"), [("/v1/reports/visits?", "analyst"), ("/v1/decisions?shopper_id=shp_1&", "privacy")]
+)
+def test_a_span_that_ends_before_it_begins_is_refused(shared: Service, path: str, role: str) -> None:
+    answer = shared.call("GET", f"{path}from=2026-11-04&to=2026-11-03", role, headers=WHY)
+    assert answer.status_code == 422
+    assert [item["pointer"] for item in answer.json()["errors"]] == ["?from"]
+
+
+def test_a_query_parameter_is_given_once(shared: Service) -> None:
+    answer = shared.call("GET", "/v1/reports/visits?store_id=port&store_id=church", "analyst")
+    assert answer.status_code == 422
+    assert [(item["pointer"], item["code"]) for item in answer.json()["errors"]] == [
+        ("?store_id", "repeated_parameter")
+    ]
+
+
+def test_stores_are_taken_as_geo_json_by_its_own_media_type(service: Service) -> None:
+    def put(kind: str) -> int:
+        headers = {"content-type": kind}
+        return service.call(
+            "PUT", "/v1/stores", "manager", content=json.dumps(STORES), headers=headers
+        ).status_code
+
+    assert put("application/geo+json") == 200
+    assert put("text/json") == 415
+    device = service.call(
+        "PATCH", "/v1/devices/me", "device", content="{}", headers={"content-type": "application/geo+json"}
+    )
+    assert device.status_code == 415
 
 
 @pytest.mark.parametrize("name", ["visits", "offers", "stores"])
@@ -264,6 +313,28 @@ def test_a_report_of_another_time_store_or_name_is_empty_or_refused(service: Ser
 def test_the_service_says_that_it_lives_and_is_ready(shared: Service) -> None:
     assert shared.call("GET", "/healthz").json() == {"status": "ok"}
     assert shared.call("GET", "/readyz").json() == {"status": "ready"}
+
+
+def test_why_it_is_not_ready_is_said_in_words_that_anybody_may_read(service: Service) -> None:
+    def causes() -> list[str]:
+        answer = service.call("GET", "/readyz")
+        assert answer.status_code == 503
+        return [item["detail"] for item in answer.json()["errors"]]
+
+    with write_engine(database_path(service.engine.settings.database_url)).begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE meta RENAME TO elsewhere")
+    assert causes() == ["the database does not work; the log says why"]
+    service.engine.stop()
+    assert causes() == ["the database is closed"]
+
+
+def test_a_fault_is_a_500_that_says_nothing_and_is_counted(service: Service) -> None:
+    del service.engine.publish
+    client = TestClient(service.client.app, raise_server_exceptions=False)
+    answer = client.get("/v1/campaigns", headers={"authorization": f"Bearer {service.keys['manager']}"})
+    assert (answer.status_code, answer.json()["type"]) == (500, "urn:m2s:problem:internal")
+    counted = 'm2s_requests_total{method="GET",route="/v1/campaigns",status="500"} 1.0'
+    assert counted in service.call("GET", "/metrics").text
 
 
 def test_unknown_addresses_and_methods_are_problems_too(shared: Service) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -124,7 +125,79 @@ def test_a_number_beyond_double_precision_costs_only_its_item(shared: Service) -
     bad = json.dumps(shared.fix()).replace("48.85", "1e999")
     body = f'{{"sightings": [{bad}, {json.dumps(shared.fix())}]}}'
     answer = shared.call("POST", "/v1/sightings", "device", content=body, headers=JSON).json()
-    assert (answer["accepted"], answer["rejected"][0]["detail"]) == (1, "/latitude: Number out of range")
+    assert (answer["accepted"], answer["rejected"][0]["detail"]) == (1, "/latitude: write a finite number")
+
+
+@pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])
+@pytest.mark.parametrize("field", ["latitude", "age_ms", "id", "mocked"])
+def test_a_number_that_is_none_costs_only_its_item(shared: Service, field: str, constant: str) -> None:
+    bad = json.dumps(shared.fix(id="NaN", source="[NaN]") | {field: "@"}).replace('"@"', constant)
+    good = [json.dumps(shared.fix(source='"[NaN]')) for _ in range(2)]
+    body = f'{{"sightings": [{good[0]}, {bad}, {good[1]}]}}'
+    answer = shared.call("POST", "/v1/sightings", "device", content=body, headers=JSON).json()
+    assert answer["accepted"] == 2
+    assert [(item["index"], item["code"], item["detail"]) for item in answer["rejected"]] == [
+        (1, "invalid", f"/{field}: write a finite number")
+    ]
+
+
+def test_rejected_items_are_told_in_the_order_sent(shared: Service) -> None:
+    items = [shared.fix(age_ms=10**12), shared.fix(source="a\nb"), shared.fix(latitude=91), shared.fix(id="")]
+    rejected = shared.send("device", *items).json()["rejected"]
+    assert [item["index"] for item in rejected] == [0, 1, 2, 3]
+    assert rejected[0]["code"] == "time_out_of_range"
+
+
+def test_a_batch_takes_no_query(shared: Service) -> None:
+    body = json.dumps({"sightings": [shared.fix()]})
+    path = "/v1/sightings?sent_at=2026-11-03T09:00:00Z"
+    answer = shared.call("POST", path, "device", content=body, headers=JSON)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0] == {
+        "pointer": "?sent_at",
+        "code": "unknown_parameter",
+        "detail": "this route takes no query parameters",
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        ('{"sightings": [}', "byte 15 (line 1, column 16): invalid character"),
+        ('{"sightings": [', "byte 15 (line 1, column 16): it ends too early"),
+    ],
+)
+def test_a_batch_that_is_no_json_is_refused_by_its_place(shared: Service, body: str, detail: str) -> None:
+    answer = shared.call("POST", "/v1/sightings", "device", content=body, headers=JSON)
+    assert (answer.status_code, answer.json()["detail"]) == (400, f"the body is not JSON at {detail}")
+
+
+def test_half_a_surrogate_pair_is_named(shared: Service) -> None:
+    body = '{"sightings": [{"id": "\\ud800"}]}'
+    answer = shared.call("POST", "/v1/sightings", "device", content=body, headers=JSON)
+    assert answer.json()["detail"] == "the body is not JSON: a text holds half of a surrogate pair"
+
+
+@pytest.mark.parametrize(
+    ("item", "detail"),
+    [
+        (beacon(uuid="nope"), "/uuid: write a UUID, like f7826da6-4fa2-4e98-8024-bc5b71e0893e"),
+        (beacon(major=70_000), "/major: write at most 65535"),
+        (beacon(samples=[{"age_ms": 0}]), "/samples/0/rssi_dbm: this is required"),
+        (fence(transition="leave"), "/transition: write one of dwell, enter, exit"),
+        (fence(region_ids=[]), "/region_ids: give at least 1 entry"),
+        (fence(at=5), "/at: write text, not a whole number"),
+        (fence(at="noon"), "/at: write a time as RFC 3339 with its offset, like 2026-11-02T09:30:00+01:00"),
+        (fence(id="x" * 65), "/id: write at most 64 characters"),
+        ({"kind": "location"}, "/latitude: this is required"),
+        ({}, "/kind: this is required"),
+        ({"kind": 5}, "/kind: write text"),
+        ([], "write an object, not a list"),
+        (fence(latitude="x"), "/latitude: write a number, not text"),
+    ],
+)
+def test_a_verdict_is_a_plain_sentence_without_what_was_sent(shared: Service, item: Any, detail: str) -> None:
+    assert shared.send("device", item).json()["rejected"][0]["detail"] == detail
 
 
 def test_bytes_that_are_not_utf_8_cost_only_their_item(shared: Service) -> None:
@@ -144,8 +217,9 @@ def test_bytes_that_are_not_utf_8_cost_only_their_item(shared: Service) -> None:
         ('{"sightings": {}}', 422),
         ('{"sightings": null}', 422),
         ('{"sightings": [], "sent_at": 5}', 422),
-        ('{"sightings": [{"latitude": NaN}]}', 400),
-        ('{"sightings": [{"latitude": -Infinity}]}', 400),
+        ('{"sightings": NaN}', 422),
+        ('{"sightings": [], "sent_at": NaN}', 422),
+        ('{"sightings": [NaN', 400),
         ('{"sightings": [{"id": "\\ud800"}]}', 400),
         ('{"sightings": [' + "[" * 1000 + "]" * 1000 + "]}", 400),
         ('{"sightings": [], "x": ' + "[1, " * 40 + "[]" + "]" * 40 + "}", 400),
@@ -219,6 +293,7 @@ def test_a_body_that_only_grows_is_refused_while_it_arrives(shared: Service) -> 
         "type": "http",
         "method": "POST",
         "path": "/v1/sightings",
+        "query_string": b"",
         "headers": [
             (b"authorization", f"Bearer {token}".encode()),
             (b"content-type", b"application/json"),
@@ -281,6 +356,30 @@ def test_a_phone_hears_of_a_send_and_never_of_being_held_out(
             break
     else:
         pytest.fail(f"no phone of 40 got a {wanted}")
+
+
+@pytest.mark.parametrize("role", ["device", "server"])
+def test_two_phones_of_one_number_are_one_shopper_to_pressure(service: Service, role: str) -> None:
+    service.engine.publish.apply_campaign(None, CAMPAIGN)
+
+    def seen(device_id: str, token: str, latitude: float) -> None:
+        own = {} if role == "device" else {"device_id": device_id}
+        item = service.fix(latitude=latitude, **own)
+        assert service.send(token if role == "device" else "server", item).status_code == 200
+
+    def decided(device_id: str) -> list[tuple[str, str | None]]:
+        found = service.engine.explain.find(device_id=device_id).decisions
+        return [(one.decision.outcome, one.decision.reason) for one in found]
+
+    first, second = (service.consenting_phone() for _ in "12")
+    for device_id, token in (first, second):
+        seen(device_id, token, 48.0)
+        told = {"phone": "+33612345678", "device_id": device_id}
+        assert service.call("POST", "/v1/devices/me/identify", "server", json=told).is_success
+    seen(*first, 48.851)
+    service.clock.advance(timedelta(hours=3))
+    seen(*second, 48.851)
+    assert decided(second[0]) == [("suppressed", "pressure"), ("send", None)]
 
 
 def test_a_server_hears_of_every_outcome(service: Service) -> None:

@@ -44,7 +44,11 @@ def test_without_a_database_names_are_not_checked_and_that_is_said(shop: Shell) 
     file = broken("{all: true}", "{ids: [nowhere]}")
     assert "nowhere" in shop.run("campaigns", "validate", file, code=1).stderr
     Path("m2s.sqlite3").unlink()
-    assert "no database m2s.sqlite3" in shop.run("campaigns", "validate", file).stdout
+    for options in ((), ("--json",)):
+        result = shop.run("campaigns", "validate", file, *options)
+        assert f"no database {shop.folder}/m2s.sqlite3" in result.stderr
+        assert "zones and places exist was NOT checked" in result.stderr
+        assert "database" not in result.stdout
     assert not Path("m2s.sqlite3").exists()
 
 
@@ -87,7 +91,8 @@ def test_a_paused_campaign_stays_paused_when_it_is_applied_again(shop: Shell) ->
 def test_a_stopped_campaign_comes_back_in_no_way(shop: Shell, second: str) -> None:
     assert shop.run("campaigns", "stop", "welcome").stdout == "welcome: stopped\n"
     shop.run("campaigns", "resume", "welcome", code=1)
-    assert "stopped for good" in shop.run("campaigns", "apply", second, WELCOME, code=1).stderr
+    refused = shop.run("campaigns", "apply", second, WELCOME, code=1).stderr
+    assert "stopped for good; give it another id after `campaign:`" in refused
     listed = json.loads(shop.run("campaigns", "list", "--json").stdout)["campaigns"]
     assert [(row["campaign_id"], row["state"]) for row in listed] == [("welcome", "stopped")]
 

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import signal
 
+from rich.console import Console
+
+from m2s.entry.cli.demo import open_demo
+from m2s.entry.cli.demo_command import screen
 from tests.entry.cli.conftest import Shell
+
+ATTRIBUTION = "Shops © OpenStreetMap contributors, ODbL 1.0"
 
 
 def test_unattended_it_ends_with_the_figures_as_json(shell: Shell) -> None:
@@ -17,6 +24,7 @@ def test_unattended_it_ends_with_the_figures_as_json(shell: Shell) -> None:
     }
     assert set(figures["lift"]) == {"difference", "low", "high"}
     assert "m2s listens on http://127.0.0.1:" in result.stderr
+    assert result.stderr.splitlines()[0] == ATTRIBUTION
     assert "100%" in result.stderr
 
 
@@ -26,8 +34,17 @@ def test_ctrl_c_ends_it_with_the_report(shell: Shell) -> None:
     assert process.stdout.readline().startswith("m2s listens on ")
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
-    assert (process.returncode, err) == (0, "stopped; this is what came of it so far\n")
+    assert (process.returncode, err) == (0, f"{ATTRIBUTION}\nstopped; this is what came of it so far\n")
     assert "what really happened" in out
+
+
+def test_the_live_screen_says_at_its_foot_whose_data_the_shops_are() -> None:
+    with open_demo(seed=7, port=0) as running:
+        moment = next(running.run(1.0))
+        console = Console(file=io.StringIO(), width=100)
+        with console.capture() as capture:
+            console.print(screen(moment, running))
+    assert ATTRIBUTION in capture.get().splitlines()[-2:]
 
 
 def test_a_time_that_is_none_is_wrong_usage(shell: Shell) -> None:

@@ -29,7 +29,8 @@ def device(shop: Shell) -> str:
     """The device of a shopper who stayed ten minutes and was refused an offer twice, ten minutes apart."""
     world = World.real()
     with open_desk(load_settings(shop.folder / "m2s.toml"), read_only=False) as desk:
-        device_id = Devices(desk.database, world.ids, clock=world.clock).register({}, key_id="k").device_id
+        devices = Devices(desk.database, world.ids, clock=world.clock, changed=desk.access.forget_device)
+        device_id = devices.register({}, key_id="k").device_id
         with desk.database.read() as records:
             known = records.devices.device(device_id)
         assert known is not None
@@ -121,6 +122,18 @@ def test_a_report_of_something_that_is_not_there_is_refused(shop: Shell) -> None
     shop.run("report", "weather", code=2)
 
 
+@pytest.mark.parametrize("day", ["9999-12-31", "2101-01-01", "1999-12-31", "0001-01-01"])
+@pytest.mark.parametrize("option", ["--from", "--to"])
+def test_a_day_out_of_all_reach_is_refused_by_name(shop: Shell, option: str, day: str) -> None:
+    told = shop.run("report", "visits", option, day, code=2).stderr
+    assert option in told
+    assert "2000 to 2100" in told
+
+
+def test_the_last_day_in_reach_is_taken(shop: Shell) -> None:
+    assert shop.run("report", "visits", "--from", "2000-01-01", "--to", "2100-12-31").stdout
+
+
 def test_decisions_are_explained_newest_first_in_the_time_of_the_store(shop: Shell, device: str) -> None:
     newest, oldest = shop.run("explain", "--device", device).stdout.strip().split("\n\n")
     assert newest.splitlines()[:2] == [
@@ -141,6 +154,22 @@ def test_what_was_decided_later_is_left_out(shop: Shell, device: str) -> None:
 
 
 def test_no_decision_is_explained_too(shop: Shell, device: str) -> None:
-    told = shop.run("explain", "--device", device, "--offer", "other").stdout
+    assert shop.run("campaigns", "apply", _second_offer()).stdout == "welcome: changed\n"
+    told = shop.run("explain", "--device", device, "--offer", "at-the-till").stdout
     assert told.startswith("No decision is kept for this")
     shop.run("explain", "--shopper", "nobody", code=1)
+
+
+def test_an_offer_that_does_not_exist_is_told_with_those_that_do(shop: Shell, device: str) -> None:
+    shop.run("campaigns", "stop", "welcome")
+    told = shop.run("explain", "--device", device, "--offer", "nope", code=1).stderr
+    assert told == "m2s: there is no offer 'nope'; there are: at-the-door\n"
+
+
+def _second_offer() -> str:
+    """The campaign of the example with a second offer."""
+    file = Path("campaigns/welcome.yaml")
+    text = file.read_text(encoding="utf-8")
+    offer = text[text.index("  - offer:") :]
+    file.write_text(text + offer.replace("at-the-door", "at-the-till"), encoding="utf-8")
+    return str(file)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from m2s.app.access import KEY_ROLES
 from tests.entry.cli.conftest import Shell
 
 CSV = "id,name,latitude,longitude,timezone\nlyon,Lyon,45.75,4.85,Europe/Paris\nnice,Nice,43.70,7.27,\n"
@@ -80,7 +81,9 @@ def test_a_store_is_shown_with_its_zones_and_beacons(shop: Shell) -> None:
 def test_check_fails_for_an_error_and_not_for_a_warning(shop: Shell) -> None:
     Path("more.csv").write_text(CSV)
     shop.run("stores", "import", "more.csv")
-    assert "lyon: warning:" in shop.run("stores", "check").stdout
+    *_, note, counts = shop.run("stores", "check").stdout.splitlines()
+    assert note.startswith("note: 2 stores have no beacon")
+    assert counts == "3 stores, 0 errors, 2 warnings"
     Path("tiny.csv").write_text("id,name,latitude,longitude,premises_radius_m\ntiny,Tiny,45,4,15\n")
     shop.run("stores", "import", "tiny.csv")
     assert "tiny: error:" in shop.run("stores", "check", code=1).stdout
@@ -107,6 +110,13 @@ def test_only_the_key_goes_to_standard_output(shop: Shell) -> None:
     assert "cannot be shown again" in result.stderr
 
 
+def test_keys_can_be_created_of_every_role_that_keys_have(shop: Shell) -> None:
+    told = shop.run("keys", "create", "--help").stdout
+    assert f"<{'|'.join(KEY_ROLES)}>" in "".join(told.split())
+
+
 def test_a_till_key_needs_a_store_that_exists(shop: Shell) -> None:
-    shop.run("keys", "create", "--role", "till", code=1)
+    assert "add --store" in shop.run("keys", "create", "--role", "till", code=1).stderr
+    other = shop.run("keys", "create", "--role", "sdk", "--store", "example-bakery", code=1).stderr
+    assert "leave --store out" in other
     assert "'nowhere'" in shop.run("keys", "create", "--role", "till", "--store", "nowhere", code=1).stderr

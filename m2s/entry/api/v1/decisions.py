@@ -9,8 +9,9 @@ from pydantic import BaseModel
 
 from m2s.app.access import Role
 from m2s.app.explain import Explained
+from m2s.core.base.errors import Invalid, Problem
 from m2s.entry.api.door import Door, Here, OwnKey, allowed
-from m2s.entry.api.fields import Id, Instant, InstantOrDay
+from m2s.entry.api.fields import Id, Instant, InstantOrDay, check_span
 
 router = APIRouter(route_class=Door, tags=["decisions"])
 log = structlog.get_logger()
@@ -33,8 +34,16 @@ class Check(BaseModel):
     limit: str | int | float | bool | None
 
 
+class Message(BaseModel):
+    """What became of the message of a send: its state in the outbox, and why where that needs saying."""
+
+    message_id: str
+    state: str
+    reason: str | None
+
+
 class Decision(BaseModel):
-    """One decision, with the rules that made it."""
+    """One decision, with the rules that made it and, for a send, its message."""
 
     decision_id: str
     campaign_id: str
@@ -50,6 +59,7 @@ class Decision(BaseModel):
     at: Instant
     decided_at: Instant
     valid_until: Instant
+    message: Message | None
     trace: list[Check]
     sentences: list[str]
 
@@ -84,7 +94,11 @@ def get_decisions(
     until: Annotated[InstantOrDay | None, Query(alias="to")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Decisions:
-    """Why a shopper got what she got, or nothing."""
+    """Why a shopper got what she got, or nothing; `shopper_id` or `device_id` says who she is."""
+    if shopper_id is None and device_id is None:
+        problem = Problem("?shopper_id", "missing", "give shopper_id or device_id")
+        raise Invalid("decisions are shown of one shopper at a time", problems=[problem])
+    check_span(since, until)
     log.info("decisions.read", key_id=key.id, reason=reason, shopper_id=shopper_id, device_id=device_id)
     found = engine.explain.find(
         shopper_id=shopper_id, device_id=device_id, offer_id=offer_id, since=since, until=until, limit=limit
@@ -108,7 +122,11 @@ def _decision(explained: Explained) -> Decision:
     fields: dict[str, Any] = {
         name: getattr(row, name)
         for name in Decision.model_fields
-        if name not in ("decision_id", "sentences", "trace")
+        if name not in ("decision_id", "message", "sentences", "trace")
     }
     trace = [Check.model_validate(check) for check in row.trace]
-    return Decision(decision_id=row.id, trace=trace, sentences=list(explained.sentences), **fields)
+    sent = explained.message
+    message = None if sent is None else Message(message_id=sent.id, state=sent.state, reason=sent.reason)
+    return Decision(
+        decision_id=row.id, message=message, trace=trace, sentences=list(explained.sentences), **fields
+    )

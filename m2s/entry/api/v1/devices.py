@@ -77,7 +77,7 @@ def register_device(
     details: DeviceDetails,
     idempotency_key: Annotated[IdempotencyKey | None, Header()] = None,
 ) -> RegisteredDevice:
-    """Registers a device. Repeated with the same Idempotency-Key it gives the same device again."""
+    """Registers a device. Repeated with the same Idempotency-Key it gives the same device again, with a new token."""
     new = engine.devices.register(
         details.model_dump(exclude_unset=True), key_id=key.id, idempotency_key=idempotency_key
     )
@@ -95,7 +95,7 @@ def update_device(engine: Here, own: OwnDevice, details: DeviceDetails) -> Devic
     "/v1/devices/me/identify", status_code=204, response_class=Response, **allowed(Role.DEVICE, Role.SERVER)
 )
 def identify_shopper(engine: Here, caller: Caller, pivots: Pivots) -> None:
-    """Joins the device's shopper with a phone number; role `server` says which device."""
+    """Tells the shopper's phone number; role `server` says which device, and is believed about a number in use."""
     if caller.device is not None and pivots.device_id not in (None, caller.device.id):
         raise _device_problem("a device speaks for itself only: leave device_id out")
     device = caller.device
@@ -104,7 +104,7 @@ def identify_shopper(engine: Here, caller: Caller, pivots: Pivots) -> None:
             raise _device_problem("role `server` has to say which device it speaks of")
         device = engine.devices.device(pivots.device_id)
     given: dict[str, Any] = pivots.model_dump(exclude_none=True, exclude={"device_id"})
-    engine.devices.identify(device, given)
+    engine.devices.identify(device, given, vouched=caller.role is Role.SERVER)
 
 
 @router.put("/v1/devices/me/consents", **allowed(Role.DEVICE))

@@ -43,6 +43,9 @@ _COLLECTION_SCHEMA: dict[str, Any] = {
         "features": {"type": "array", "items": _FEATURE_SCHEMA},
     },
 }
+_GEO_JSON_BODY: dict[str, Any] = {
+    "requestBody": {"content": {"application/geo+json": {"schema": _COLLECTION_SCHEMA}}}
+}
 Feature = Annotated[dict[str, Any], WithJsonSchema(_FEATURE_SCHEMA)]
 FeatureCollection = Annotated[dict[str, Any], WithJsonSchema(_COLLECTION_SCHEMA)]
 
@@ -108,7 +111,7 @@ def get_regions(
     )
 
 
-@router.put("/v1/stores", **allowed(Role.MANAGER, max_body_bytes=MOST_STORE_BYTES))
+@router.put("/v1/stores", **allowed(Role.MANAGER, max_body_bytes=MOST_STORE_BYTES, **_GEO_JSON_BODY))
 def put_stores(engine: Here, document: Annotated[FeatureCollection, Body()]) -> Published:
     """Adds the stores of a FeatureCollection, or replaces those of the same id; all of them or none."""
     stores = read_collection(document, engine.settings.timezone)

@@ -9,7 +9,7 @@ from m2s.app.access import Role
 from m2s.app.measure import Span
 from m2s.app.sheet import csv_text
 from m2s.entry.api.door import Door, Here, allowed
-from m2s.entry.api.fields import Id, InstantOrDay
+from m2s.entry.api.fields import Id, InstantOrDay, check_span
 
 router = APIRouter(route_class=Door, tags=["reports"])
 
@@ -43,6 +43,7 @@ def get_report(
     format: Annotated[Literal["json", "csv"], Query()] = "json",
 ) -> Any:
     """The figures of a half-open span, of one store or campaign where named."""
+    check_span(since, until)
     span = Span(until=until, store_id=store_id, campaign_id=campaign_id)
     if since is not None:
         span = Span(since=since, until=until, store_id=store_id, campaign_id=campaign_id)

@@ -9,7 +9,7 @@ from alembic import op
 revision = "0001"
 down_revision: str | None = None
 
-_SEQ = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+_SEQ = sa.Integer()
 _WAITING = sa.text("state IN ('planned', 'claimed', 'sending')")
 _OPEN = sa.text("status = 'open'")
 
@@ -134,6 +134,7 @@ def _people() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_shoppers"),
     )
+    op.create_index("ix_shoppers_phone", "shoppers", ["phone"], sqlite_where=sa.text("phone IS NOT NULL"))
 
 
 def _evidence() -> None:
@@ -212,7 +213,7 @@ def _visits() -> None:
         sa.Column("rule_version", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_visits"),
     )
-    op.create_index("ix_visits_open", "visits", ["end_at"], sqlite_where=_OPEN, postgresql_where=_OPEN)
+    op.create_index("ix_visits_open", "visits", ["end_at"], sqlite_where=_OPEN)
     op.create_index("ix_visits_shopper_store_start", "visits", ["shopper_id", "store_id", "start_at"])
     op.create_index("ix_visits_start", "visits", ["start_at"])
 
@@ -319,15 +320,14 @@ def _messages() -> None:
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
         sa.Column("tries", sa.Integer(), nullable=False),
         sa.Column("fence", sa.Integer(), nullable=False),
+        sa.Column("lost", sa.Integer(), nullable=False, server_default="0"),
         sa.Column("leased_until_s", sa.Float()),
         sa.PrimaryKeyConstraint("id", name="pk_messages"),
         sa.UniqueConstraint("decision_id", name="uq_messages_decision_id"),
     )
     op.create_index("ix_messages_created", "messages", ["created_at"])
     op.create_index("ix_messages_shopper_id", "messages", ["shopper_id"])
-    op.create_index(
-        "ix_messages_waiting", "messages", ["not_before"], sqlite_where=_WAITING, postgresql_where=_WAITING
-    )
+    op.create_index("ix_messages_waiting", "messages", ["not_before"], sqlite_where=_WAITING)
 
 
 def _redemptions() -> None:
