@@ -32,9 +32,10 @@ def main() -> int:
 
 def _line(row: Row) -> str:
     low, high = row.spread
+    goal = f"goal {row.goal:.2f} {'met' if row.met else 'MISSED'}" if row.goal else "no goal"
     return (
-        f"{row.name}: {row.ratio:.2f} of {row.floor:,.0f} (rounds {low:.2f} to {high:.2f}, goal {row.goal:.2f}"
-        f" {'met' if row.met else 'MISSED'}); {row.value:,.0f} {row.unit}, {row.wall:,.0f} a second of wall time,"
+        f"{row.name}: {row.ratio:.2f} of {row.floor:,.0f} (rounds {low:.2f} to {high:.2f}, {goal});"
+        f" {row.value:,.0f} {row.unit}, {row.wall:,.0f} a second of wall time,"
         f" {row.cpu_us[0]:.1f} µs of CPU each against {row.cpu_us[1]:.1f}"
     )
 

@@ -18,8 +18,8 @@ from m2s.core.base.instants import to_ms
 from m2s.entry.api.sightings import Sightings
 from m2s.settings import Settings
 
-ROUNDS = 11
-COMMITS = 20
+ROUNDS = 9
+COMMITS = 100
 REQUESTS = 25
 PER_REQUEST = 20
 

@@ -71,7 +71,7 @@ def test_a_revoked_key_is_refused_at_once_and_for_good(access: Access, world: Wo
 
 
 def test_a_device_token_is_recognised_as_its_device(access: Access, world: World) -> None:
-    devices = Devices(world.database, world.ids, clock=world.clock, moved=access.forget_device)
+    devices = Devices(world.database, world.ids, clock=world.clock, changed=access.forget_device)
     made = devices.register({"platform": "ios"}, key_id="k")
     caller = access.authenticate(made.device_token)
     assert caller.device is not None
@@ -95,15 +95,15 @@ class Meanwhile:
 
 
 def test_a_device_that_moves_has_its_new_shopper_at_once(access: Access, world: World) -> None:
-    devices = Devices(world.database, world.ids, clock=world.clock, moved=access.forget_device)
+    devices = Devices(world.database, world.ids, clock=world.clock, changed=access.forget_device)
     first, second = (devices.register({}, key_id="k") for _ in "12")
     owner = devices.device(first.device_id)
     phone = {"phone": "+33612345678"}
-    devices.identify(owner, phone)
+    devices.identify(owner, phone, vouched=True)
     access.authenticate(second.device_token)
 
     def move() -> None:
-        devices.identify(devices.device(second.device_id), phone)
+        devices.identify(devices.device(second.device_id), phone, vouched=True)
         slow.forget_device(second.device_id)
 
     slow = Access(Meanwhile(world.database, move), world.ids, clock=world.clock)

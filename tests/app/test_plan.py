@@ -263,7 +263,7 @@ def test_one_person_with_two_phones_gets_one_message(world: World) -> None:
         DeviceRow(f"dev_{name}", f"shp_{name}", "ios", "token", "en", "Europe/Paris", {}, world.clock.now())
         for name in ("old", "new")
     ]
-    devices = Devices(world.database, world.ids, clock=world.clock, moved=lambda _device_id: None)
+    devices = Devices(world.database, world.ids, clock=world.clock, changed=lambda _device_id: None)
     given = [
         ConsentRow("location", None, True, "v1", MORNING),
         ConsentRow("marketing", "push", True, "v1", MORNING),
@@ -273,7 +273,7 @@ def test_one_person_with_two_phones_gets_one_message(world: World) -> None:
             lambda records, row=row: records.devices.add_device(row, token_hash=row.id.encode())
         )
         devices.put_consents(row, given)
-        devices.identify(row, {"phone": "+33612345678"})
+        devices.identify(row, {"phone": "+33612345678"}, vouched=True)
         world.seen(row.shopper_id, PORT, SATURDAY - timedelta(days=1))
     plan(world).run(SATURDAY - MINUTE, at(world, SATURDAY))
     assert made(world, "shp_old") == [("saturday", PORT, "send")]
