@@ -113,6 +113,7 @@ def test_a_gzip_bomb_stops_at_the_limit() -> None:
 @pytest.mark.parametrize(
     "body",
     [b"not gzip", gzip.compress(b"abc")[:-4], gzip.compress(b"abc") + b"more", gzip.compress(b"a") * 2, b""],
+    ids=["other", "cut off", "more behind", "two members", "empty"],
 )
 def test_bad_gzip_is_malformed(body: bytes) -> None:
     with pytest.raises(Malformed):
