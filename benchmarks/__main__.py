@@ -18,8 +18,9 @@ def main() -> int:
     """Runs every row; 0 when all goals are met."""
     with tempfile.TemporaryDirectory(prefix="m2s-bench-") as folder:
         rows = [
-            whole_job(Path(folder, "batches"), seed=SEED, mix=Mix()),
-            whole_job(Path(folder, "scattered"), seed=SEED, mix=Mix(together=False)),
+            whole_job(Path(folder, "hundreds"), seed=SEED, mix=Mix(), size=100, goal=0.5),
+            whole_job(Path(folder, "twenties"), seed=SEED, mix=Mix(), size=20),
+            whole_job(Path(folder, "scattered"), seed=SEED, mix=Mix(together=False), size=20),
             singles(Path(folder), seed=SEED),
         ]
     if "--json" in sys.argv[1:]:

@@ -20,15 +20,17 @@ from m2s.settings import Settings
 
 ROUNDS = 9
 COMMITS = 100
-REQUESTS = 25
-PER_REQUEST = 20
+PER_COMMIT = 500
 
 _decoder = msgspec.json.Decoder(Sightings)
 _Body = tuple[str, bytes]
 
 
-def whole_job(folder: Path, *, seed: int, mix: Mix) -> Row:
-    """Decode, de-duplicate, match, presence, visits, decide, write and commit, against decode, rows and commit."""
+def whole_job(folder: Path, *, seed: int, mix: Mix, size: int, goal: float = 0.0) -> Row:
+    """Decode, de-duplicate, match, presence, visits, decide, write and commit, against decode, rows and commit.
+
+    `size` is the number of sightings in a request; 500 of them are committed together.
+    """
     folder.mkdir()
     settings = Settings(database_url=f"sqlite:///{folder / 'whole.sqlite3'}")
     floor_url = f"sqlite:///{folder / 'floor.sqlite3'}"
@@ -43,8 +45,8 @@ def whole_job(folder: Path, *, seed: int, mix: Mix) -> Row:
     ours, floors = [], []
     with SqlDatabase(floor_url) as floor:
         for round_number in range(ROUNDS + 1):
-            groups = [traffic.bodies(REQUESTS, PER_REQUEST) for _ in range(COMMITS)]
-            again = [traffic.bodies(REQUESTS, PER_REQUEST) for _ in range(COMMITS)]
+            groups = [traffic.bodies(PER_COMMIT // size, size) for _ in range(COMMITS)]
+            again = [traffic.bodies(PER_COMMIT // size, size) for _ in range(COMMITS)]
 
             def whole(groups: Sequence[Sequence[_Body]] = groups) -> int:
                 for bodies in groups:
@@ -54,7 +56,7 @@ def whole_job(folder: Path, *, seed: int, mix: Mix) -> Row:
                         return engine.intake.process(records, batches)
 
                     engine.database.write(work, then=lambda result: result.publish())
-                return COMMITS * REQUESTS * PER_REQUEST
+                return COMMITS * PER_COMMIT
 
             def rows_alone(groups: Sequence[Sequence[_Body]] = again) -> int:
                 for bodies in groups:
@@ -64,17 +66,16 @@ def whole_job(folder: Path, *, seed: int, mix: Mix) -> Row:
                         records.sightings.add_sightings(rows)
 
                     floor.write(work)
-                return COMMITS * REQUESTS * PER_REQUEST
+                return COMMITS * PER_COMMIT
 
             pair = timed(whole), timed(rows_alone)
             if round_number:
                 ours.append(pair[0])
                 floors.append(pair[1])
     engine.stop()
-    name = "whole job, 500 a commit, against rows alone"
-    if not mix.together:
-        return compared(f"{name}; every touch at a store of its own", ours, floors, goal=0.0)
-    return compared(name, ours, floors, goal=0.5)
+    touches = "" if mix.together else ", every touch at a store of its own"
+    name = f"whole job, 500 a commit, against rows alone (requests of {size}{touches})"
+    return compared(name, ours, floors, goal=goal)
 
 
 def _batch(body: _Body, shoppers: dict[str, str], received_at_ms: int) -> Batch:

@@ -57,7 +57,7 @@ class Matched:
     outside: dict[str, list[Row]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Request:
     """What of one request has an event time that can be believed, as it came and as rows."""
 
