@@ -14,12 +14,16 @@ class Metrics:
         self._requests = Counter(
             "m2s_requests", "HTTP requests answered.", ("method", "route", "status"), registry=self.registry
         )
+        self._by_request: dict[tuple[str, str, int], Counter] = {}
         self._sightings = Counter(
             "m2s_sightings",
             "Sightings answered, by verdict: accepted, away, duplicate, rejected.",
             ("verdict",),
             registry=self.registry,
         )
+        self._verdicts = [
+            self._sightings.labels(verdict) for verdict in ("accepted", "away", "duplicate", "rejected")
+        ]
         self._unknown_fields = Counter(
             "m2s_sightings_unknown_fields_sampled",
             "Fields of sightings that this version does not know, counted in one request of 64.",
@@ -40,14 +44,18 @@ class Metrics:
 
     def request(self, method: str, route: str, *, status: int) -> None:
         """Counts one answered request under its route's template."""
-        self._requests.labels(method, route, str(status)).inc()
+        key = (method, route, status)
+        counter = self._by_request.get(key)
+        if counter is None:
+            counter = self._by_request[key] = self._requests.labels(method, route, str(status))
+        counter.inc()
 
     def sightings(self, *, accepted: int, away: int, duplicates: int, rejected: int) -> None:
         """Counts the verdicts of one batch."""
-        verdicts = {"accepted": accepted, "away": away, "duplicate": duplicates, "rejected": rejected}
-        for verdict, count in verdicts.items():
+        counts = (accepted, away, duplicates, rejected)
+        for counter, count in zip(self._verdicts, counts, strict=True):
             if count:
-                self._sightings.labels(verdict).inc(count)
+                counter.inc(count)
 
     def unknown_fields(self, count: int) -> None:
         """Counts unknown fields of a sampled request."""

@@ -4,7 +4,6 @@ A whole batch is decoded at once; only when that fails is it decoded item by ite
 alone and its neighbours are taken. NaN and Infinity, which are no JSON but which phones send, cost their item only.
 """
 
-import asyncio
 import re
 from itertools import count
 
@@ -32,6 +31,7 @@ from m2s.entry.api.bodies import (
 from m2s.entry.api.door import admit, bearer, check_query
 from m2s.entry.api.problems import UnsupportedMedia, document_of, unexpected
 from m2s.entry.api.sentences import of_msgspec
+from m2s.entry.api.waiting import answered
 
 PATH = "/v1/sightings"
 ROLES = frozenset({Role.DEVICE, Role.SERVER})
@@ -110,8 +110,7 @@ class SightingsDoor:
         if next(self._requests) % SAMPLED_EVERY == 0:
             self._engine.metrics.unknown_fields(unknown_fields(body))
         batch = await self._batch(caller, items, rejected=rejected, sent_at_ms=sent_at_ms)
-        # Shielded: a client that goes away must not cancel what others wait for.
-        answer = await asyncio.shield(asyncio.wrap_future(self._engine.submit(batch)))
+        answer = await answered(self._engine.submit(batch))
         self._engine.metrics.sightings(
             accepted=answer.accepted,
             away=answer.away,

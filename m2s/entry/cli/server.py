@@ -1,5 +1,6 @@
 """How is an engine put behind an HTTP port? In the foreground for `serve`, in a thread for the demo."""
 
+import asyncio
 import errno
 import signal
 import socket
@@ -47,6 +48,7 @@ class Server:
             timeout_graceful_shutdown=_DRAIN_S,
         )
         self._server = _Announcing(config)
+        self._server.engine = engine
 
     def run(self, listening: Callable[[], None]) -> None:
         """Serves until SIGTERM or SIGINT, then answers what is in flight and stops the engine.
@@ -102,10 +104,12 @@ class Server:
 class _Announcing(uvicorn.Server):
     """Calls `listening` when requests are answered."""
 
+    engine: Engine
     listening: Callable[[], None]
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Starts to listen."""
+        self.engine.database.answer_on(asyncio.get_running_loop().call_soon_threadsafe)
         await super().startup(sockets)
         self.listening()
 
