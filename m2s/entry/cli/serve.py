@@ -25,7 +25,7 @@ def serve(
         ),
     ] = None,
     role: Annotated[
-        Literal["all", "api", "worker"], typer.Option(help="What this process does; `all` for now.")
+        Literal["all", "api", "worker"], typer.Option(help="What this process does; with SQLite only `all`.")
     ] = "all",
 ) -> None:
     """Run the service until Ctrl-C or SIGTERM.

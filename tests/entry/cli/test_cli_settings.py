@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -107,7 +108,7 @@ def test_a_file_that_is_no_database_is_told_in_one_line(shell: Shell, words: str
 
 @pytest.mark.parametrize("words", READERS)
 def test_a_damaged_database_is_told_in_one_line(shop: Shell, words: str) -> None:
-    with sqlite3.connect("m2s.sqlite3") as connection:
+    with closing(sqlite3.connect("m2s.sqlite3")) as connection, connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     size = Path("m2s.sqlite3").stat().st_size
     with Path("m2s.sqlite3").open("r+b") as file:
