@@ -37,7 +37,7 @@ class Mix:
     """The share of sightings that touch a padded zone; the others are fixes outside every one, within 2 km.
 
     `together`: a request that touches does so with all its sightings, at one store, as a phone's batch does; else
-    every touching sighting is of a store of its own, which no phone sends.
+    every touching sighting is of a store of its own.
     """
 
     touching: float = 0.05
