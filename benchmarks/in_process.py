@@ -1,110 +1,136 @@
-"""What does the whole job cost beside writing the rows alone? In process, 500 sightings a commit, one core."""
+"""What does the whole job cost, and what changes it? In process, 500 sightings a commit, one core."""
 
-import json
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
-import msgspec
-
-from benchmarks.measured import Row, compared, timed
-from benchmarks.workload import Mix, Traffic, fill, make_stores
-from m2s.adapters.storage.database import SqlDatabase
-from m2s.adapters.storage.migrate import upgrade
+from benchmarks.floor import COMMITS, PER_COMMIT, RowsAlone, decoder
+from benchmarks.measured import Goal, Round, Row, compared, in_turns
+from benchmarks.stored import store_sightings
+from benchmarks.workload import BUSY, Body, Feature, Mix, Traffic, make_stores, opened, shopper_of
 from m2s.app.groups import GroupResult
 from m2s.app.ports import Records
-from m2s.app.sighting import Answer, Batch, BeaconSighting, Geofence, Location, Sighting
-from m2s.bootstrap import build_engine
+from m2s.app.sighting import Answer, Batch
 from m2s.core.base.instants import to_ms
-from m2s.entry.api.sightings import Sightings
-from m2s.settings import Settings
 
-ROUNDS = 9
-COMMITS = 100
-PER_COMMIT = 500
-
-_decoder = msgspec.json.Decoder(Sightings)
-_Body = tuple[str, bytes]
+SIZE = 20
+"""Sightings in a request, where a row says nothing else."""
+_STORED = 5_000_000
 
 
-def whole_job(folder: Path, *, seed: int, mix: Mix, size: int) -> Row:
-    """Decode, de-duplicate, match, presence, visits, decide, write and commit, against decode, rows and commit.
+class Job:
+    """Decode, de-duplicate, match, presence, visits, decide, write and commit, on a new database."""
 
-    `size` is the number of sightings in a request; 500 of them are committed together.
-    """
-    folder.mkdir()
-    settings = Settings(database_url=f"sqlite:///{folder / 'whole.sqlite3'}")
-    floor_url = f"sqlite:///{folder / 'floor.sqlite3'}"
-    upgrade(settings.database_url)
-    upgrade(floor_url)
-    engine = build_engine(settings)
-    engine.start(heartbeat=False)
-    shoppers = fill(engine, make_stores(seed))
-    traffic = Traffic(engine, seed=seed, mix=mix)
-    received_at_ms = to_ms(engine.clock.now())
-    engine.settle()
-    ours, floors = [], []
-    with SqlDatabase(floor_url) as floor:
-        for round_number in range(ROUNDS + 1):
-            groups = [traffic.bodies(PER_COMMIT // size, size) for _ in range(COMMITS)]
-            again = [traffic.bodies(PER_COMMIT // size, size) for _ in range(COMMITS)]
+    def __init__(
+        self,
+        path: Path,
+        stores: Sequence[Feature],
+        *,
+        seed: int,
+        mix: Mix = BUSY,
+        size: int = SIZE,
+        stored: int = 0,
+    ) -> None:
+        """`stored` sightings of the last week are there already."""
+        self.engine = opened(path, stores)
+        now = self.engine.clock.now()
+        if stored:
+            store_sightings(path, stored, until=now)
+        self.engine.start(heartbeat=False)
+        self.traffic = Traffic(self.engine, seed=seed, mix=mix)
+        self.received_at_ms = to_ms(now)
+        self._size = size
+        self.engine.settle()
 
-            def whole(groups: Sequence[Sequence[_Body]] = groups) -> int:
-                for bodies in groups:
-                    batches = [_batch(body, shoppers, received_at_ms) for body in bodies]
+    def groups(self, commits: int = COMMITS) -> list[list[Body]]:
+        """Requests, 500 sightings together."""
+        return [self.traffic.bodies(PER_COMMIT // self._size, self._size) for _ in range(commits)]
 
-                    def work(records: Records, batches: list[Batch] = batches) -> GroupResult[Answer]:
-                        return engine.intake.process(records, batches)
+    def round(self) -> Round:
+        """The work of one round."""
+        groups = self.groups()
 
-                    engine.database.write(work, then=lambda result: result.publish())
-                return COMMITS * PER_COMMIT
+        def work() -> int:
+            for bodies in groups:
+                self._commit(bodies)
+            return COMMITS * PER_COMMIT
 
-            def rows_alone(groups: Sequence[Sequence[_Body]] = again) -> int:
-                for bodies in groups:
-                    rows = [row for body in bodies for row in _rows(body, received_at_ms)]
+        return work
 
-                    def work(records: Records, rows: list[tuple[object, ...]] = rows) -> None:
-                        records.sightings.add_sightings(rows)
+    def decoded(self, bodies: Sequence[Body]) -> list[Batch]:
+        """Requests as the door hands them over."""
+        return [_batch(body, self.received_at_ms) for body in bodies]
 
-                    floor.write(work)
-                return COMMITS * PER_COMMIT
+    def close(self) -> None:
+        """Lets go of the database."""
+        self.engine.stop()
 
-            pair = timed(whole), timed(rows_alone)
-            if round_number:
-                ours.append(pair[0])
-                floors.append(pair[1])
-    engine.stop()
-    touches = "" if mix.together else ", every touch at a store of its own"
-    name = f"whole job, 500 a commit, against rows alone (requests of {size}{touches})"
-    return compared(name, ours, floors, goal=0.5)
+    def _commit(self, bodies: Sequence[Body]) -> None:
+        batches = self.decoded(bodies)
+
+        def work(records: Records) -> GroupResult[Answer]:
+            return self.engine.intake.process(records, batches)
+
+        self.engine.database.write(work, then=lambda result: result.publish())
 
 
-def _batch(body: _Body, shoppers: dict[str, str], received_at_ms: int) -> Batch:
-    device_id, text = body
-    items = _decoder.decode(text).sightings
-    return Batch(
-        device_id, {device_id: shoppers[device_id]}, received_at_ms, None, list(enumerate(items)), []
+def _batch(body: Body, received_at_ms: int) -> Batch:
+    device, text = body
+    items = list(enumerate(decoder.decode(text).sightings))
+    return Batch(device, {device: shopper_of(device)}, received_at_ms, None, items, [])
+
+
+def whole_job(
+    folder: Path,
+    name: str,
+    *,
+    seed: int,
+    mix: Mix,
+    size: int = SIZE,
+    stores: Sequence[Feature] = (),
+    goal: float | None,
+) -> Row:
+    """Against decode, rows and commit."""
+    with closing(
+        Job(folder / "whole.sqlite3", stores or make_stores(seed), seed=seed, mix=mix, size=size)
+    ) as job:
+        alone = RowsAlone(folder / "floor.sqlite3", job.traffic, size=size, received_at_ms=job.received_at_ms)
+        with closing(alone):
+            ours, floor = in_turns(job.round, alone.round)
+    return compared(
+        f"whole job, {name}, against rows alone", ours, floor, goal=None if goal is None else Goal(goal)
     )
 
 
-def _rows(body: _Body, received_at_ms: int) -> list[tuple[object, ...]]:
-    device_id, text = body
-    return [_row(device_id, item, received_at_ms) for item in _decoder.decode(text).sightings]
-
-
-def _row(device_id: str, item: Sighting, received_at_ms: int) -> tuple[object, ...]:
-    head = (
-        device_id,
-        item.id,
-        item.__struct_config__.tag,
-        received_at_ms - (item.age_ms or 0),
-        received_at_ms,
+def random_ids(folder: Path, *, seed: int) -> Row:
+    """Ids in no order, against ids of the same form in order of time."""
+    stores = make_stores(seed)
+    with (
+        closing(Job(folder / "random.sqlite3", stores, seed=seed, mix=Mix(ids="random"))) as ours,
+        closing(Job(folder / "ordered.sqlite3", stores, seed=seed, mix=Mix(ids="ordered"))) as floor,
+    ):
+        costs = in_turns(ours.round, floor.round)
+    return compared(
+        "random ids (UUID 4) against ids ordered by time (UUID 7)", *costs, goal=Goal(1.2, at_most=True)
     )
-    if isinstance(item, Location):
-        return (*head, item.latitude, item.longitude, item.accuracy_m, item.speed_mps, 0, None)
-    if isinstance(item, Geofence):
-        detail: dict[str, object] = {"transition": item.transition, "region_ids": item.region_ids}
-    else:
-        assert isinstance(item, BeaconSighting)
-        samples = [[sample.age_ms, sample.rssi_dbm] for sample in item.samples]
-        detail = {"uuid": item.uuid, "major": item.major, "minor": item.minor, "samples": samples}
-    return (*head, None, None, None, None, 0, json.dumps(detail))
+
+
+def many_stores(folder: Path, *, seed: int) -> Row:
+    """Stores of a large chain of chains against those of a small one, as dense."""
+    with (
+        closing(Job(folder / "many.sqlite3", make_stores(seed, 100_000), seed=seed)) as ours,
+        closing(Job(folder / "few.sqlite3", make_stores(seed, 1_000), seed=seed)) as floor,
+    ):
+        costs = in_turns(ours.round, floor.round)
+    return compared("100 000 stores against 1 000", *costs, goal=Goal(1.15, at_most=True))
+
+
+def many_stored(folder: Path, *, seed: int) -> Row:
+    """A database with a week of sightings against a new one."""
+    stores = make_stores(seed)
+    with (
+        closing(Job(folder / "full.sqlite3", stores, seed=seed, stored=_STORED)) as ours,
+        closing(Job(folder / "new.sqlite3", stores, seed=seed)) as floor,
+    ):
+        costs = in_turns(ours.round, floor.round)
+    return compared("5 M sightings stored against none", *costs, goal=Goal(1.15, at_most=True))

@@ -1,70 +1,129 @@
-"""How is a ratio measured so that it can be trusted? Alternating rounds, CPU time of the whole process, medians."""
+"""How is a figure measured so that it can be trusted? Alternating rounds, CPU time of the whole process, medians."""
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from operator import attrgetter
-from statistics import median
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median, quantiles
+
+ROUNDS = 9
+Round = Callable[[], int]
+"""Handles as many sightings as it returns; what it needs was made before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What a figure has to be: at least, or at most."""
+
+    limit: float
+    at_most: bool = False
+
+    def met(self, figure: float) -> bool:
+        """Whether the figure reaches the goal."""
+        return figure <= self.limit if self.at_most else figure >= self.limit
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One figure of the benchmark: `ratio` is held against `goal` (at least); `spread` is its lowest and highest.
+    """One line of the benchmark: `figure`, a ratio to the floor where there is one, is held against `goal`.
 
-    `value` and `floor` are in `unit`; `wall` is how many a second of wall time were handled, `cpu_us` what one cost
-    and what it cost on the floor.
+    `spread` is the lowest and the highest of the rounds; `value` and `floor` are in `unit`; `beside` is what else was
+    measured, by its name with its unit.
     """
 
     name: str
+    figure: float
+    spread: tuple[float, float]
+    goal: Goal | None
     value: float
     unit: str
-    floor: float
-    ratio: float
-    spread: tuple[float, float]
-    goal: float
-    wall: float
-    cpu_us: tuple[float, float]
+    floor: float | None = None
+    beside: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def met(self) -> bool:
-        """Whether the median reaches the goal."""
-        return self.ratio >= self.goal
+        """Whether the figure reaches its goal; without one there is nothing to miss."""
+        return self.goal is None or self.goal.met(self.figure)
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A row that this machine cannot measure, and what it would take."""
+
+    name: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one round of one variant cost, per sighting or request."""
+    """What one round of one variant cost, per sighting or request; `answers_ms` is how long each answer took."""
 
     cpu_us: float
     wall_us: float
+    answers_ms: Sequence[float] = ()
 
 
-def timed(work: Callable[[], int]) -> Cost:
-    """Runs one round that handles as many sightings as it returns; CPU time is that of all threads."""
+def timed(work: Round) -> Cost:
+    """Runs one round; CPU time is that of all threads."""
     cpu, wall = time.process_time(), time.perf_counter()
     handled = work()
     return Cost((time.process_time() - cpu) / handled * 1e6, (time.perf_counter() - wall) / handled * 1e6)
 
 
+def in_turns(ours: Callable[[], Round], floor: Callable[[], Round]) -> tuple[list[Cost], list[Cost]]:
+    """What both cost in each round; each call makes the work of a round. A first round is not counted."""
+    costs: list[tuple[Cost, Cost]] = []
+    for _ in range(ROUNDS + 1):
+        work, theirs = ours(), floor()
+        costs.append((timed(work), timed(theirs)))
+    return [mine for mine, _ in costs[1:]], [theirs for _, theirs in costs[1:]]
+
+
 def compared(
-    name: str,
-    ours: Sequence[Cost],
-    floor: Sequence[Cost],
-    *,
-    goal: float,
-    unit: str = "sightings per CPU second",
-    by: Callable[[Cost], float] = attrgetter("cpu_us"),
+    name: str, ours: Sequence[Cost], floor: Sequence[Cost], *, goal: Goal | None, unit: str = "sightings"
 ) -> Row:
-    """How many times the floor's speed, pair by pair; rounds of both alternate. `by` is the cost that is compared."""
-    shares = sorted(by(theirs) / by(mine) for mine, theirs in zip(ours, floor, strict=True))
+    """CPU costs pair by pair: how many times the floor's speed, or for a goal of at most, its cost."""
+    of_cost = goal is not None and goal.at_most
+    ratios, walls = (
+        sorted((a / b if of_cost else b / a) for a, b in pairs)
+        for pairs in (
+            [(mine.cpu_us, theirs.cpu_us) for mine, theirs in zip(ours, floor, strict=True)],
+            [(mine.wall_us, theirs.wall_us) for mine, theirs in zip(ours, floor, strict=True)],
+        )
+    )
+    cpu_us, floor_cpu_us = median(cost.cpu_us for cost in ours), median(cost.cpu_us for cost in floor)
     return Row(
         name=name,
-        value=1e6 / median(map(by, ours)),
-        unit=unit,
-        floor=1e6 / median(map(by, floor)),
-        ratio=median(shares),
-        spread=(shares[0], shares[-1]),
+        figure=median(ratios),
+        spread=(ratios[0], ratios[-1]),
         goal=goal,
-        wall=1e6 / median(cost.wall_us for cost in ours),
-        cpu_us=(median(cost.cpu_us for cost in ours), median(cost.cpu_us for cost in floor)),
+        value=cpu_us,
+        unit="µs of CPU",
+        floor=floor_cpu_us,
+        beside={
+            "ratio of wall time": median(walls),
+            f"{unit} a second of wall time": 1e6 / median(cost.wall_us for cost in ours),
+            "on the floor": 1e6 / median(cost.wall_us for cost in floor),
+            **_latencies(ours, ""),
+            **_latencies(floor, " on the floor"),
+        },
     )
+
+
+def absolute(
+    name: str,
+    figures: Sequence[float],
+    *,
+    goal: Goal | None,
+    unit: str,
+    beside: Mapping[str, float] | None = None,
+) -> Row:
+    """A figure that is held against its goal as it is: the median of several."""
+    middle = median(figures)
+    return Row(name, middle, (min(figures), max(figures)), goal, middle, unit, None, beside or {})
+
+
+def _latencies(costs: Sequence[Cost], where: str) -> dict[str, float]:
+    if not costs[0].answers_ms:
+        return {}
+    cuts = [quantiles(cost.answers_ms, n=100) for cost in costs]
+    return {f"p{cut} in ms{where}": median(one[cut - 1] for one in cuts) for cut in (50, 99)}

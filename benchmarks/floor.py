@@ -1,0 +1,72 @@
+"""What is the least that taking sightings costs? Decode, rows and one insert on the same schema, driver and sync."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from benchmarks.measured import Round
+from benchmarks.workload import Body, Traffic
+from m2s.adapters.storage.database import SqlDatabase
+from m2s.adapters.storage.migrate import upgrade
+from m2s.app.ports import Records
+from m2s.app.sighting import BeaconSighting, Geofence, Location, Sighting
+from m2s.entry.api.sightings import Sightings
+
+COMMITS = 100
+PER_COMMIT = 500
+SightingRow = tuple[object, ...]
+
+decoder = msgspec.json.Decoder(Sightings)
+
+
+class RowsAlone:
+    """Writes sightings as they come: nothing is de-duplicated, matched or decided."""
+
+    def __init__(self, path: Path, traffic: Traffic, *, size: int, received_at_ms: int) -> None:
+        url = f"sqlite:///{path}"
+        upgrade(url)
+        self._database = SqlDatabase(url)
+        self._traffic = traffic
+        self._size = size
+        self._received_at_ms = received_at_ms
+
+    def round(self) -> Round:
+        """The work of one round."""
+        groups = [self._traffic.bodies(PER_COMMIT // self._size, self._size) for _ in range(COMMITS)]
+
+        def work() -> int:
+            for bodies in groups:
+                self._commit([row for body in bodies for row in self._rows(body)])
+            return COMMITS * PER_COMMIT
+
+        return work
+
+    def close(self) -> None:
+        """Lets go of the database."""
+        self._database.close()
+
+    def _commit(self, rows: Sequence[SightingRow]) -> None:
+        def work(records: Records) -> None:
+            records.sightings.add_sightings(rows)
+
+        self._database.write(work)
+
+    def _rows(self, body: Body) -> list[SightingRow]:
+        device, text = body
+        return [row_of(device, item, self._received_at_ms) for item in decoder.decode(text).sightings]
+
+
+def row_of(device: str, item: Sighting, received_at_ms: int) -> SightingRow:
+    """A sighting as storage takes it."""
+    head = (device, item.id, item.__struct_config__.tag, received_at_ms - (item.age_ms or 0), received_at_ms)
+    if isinstance(item, Location):
+        return (*head, item.latitude, item.longitude, item.accuracy_m, item.speed_mps, 0, None)
+    if isinstance(item, Geofence):
+        detail: dict[str, object] = {"transition": item.transition, "region_ids": item.region_ids}
+    else:
+        assert isinstance(item, BeaconSighting)
+        samples = [[sample.age_ms, sample.rssi_dbm] for sample in item.samples]
+        detail = {"uuid": item.uuid, "major": item.major, "minor": item.minor, "samples": samples}
+    return (*head, None, None, None, None, 0, json.dumps(detail))

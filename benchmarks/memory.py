@@ -1,0 +1,45 @@
+"""How much memory does a server take, and does it grow? Two million sightings of many phones, over HTTP."""
+
+from pathlib import Path
+
+from benchmarks.measured import Goal, Row, absolute
+from benchmarks.served import Served, requests_of
+from benchmarks.workload import Traffic, make_stores, opened
+
+_DEVICES = 200_000
+_MILLION = 1_000_000
+_SIZE, _AT_ONCE, _CONNECTIONS = 40, 100_000, 16
+"""Nearly as many requests in all as tokens are remembered."""
+
+
+def resident(folder: Path, *, seed: int) -> list[Row]:
+    """After the second million in the window, and how much of it the second million took."""
+    path = folder / "memory.sqlite3"
+    engine = opened(path, make_stores(seed), devices=_DEVICES)
+    traffic = Traffic(engine, seed=seed, devices=_DEVICES)
+    engine.stop()
+    with Served(path) as served:
+        occupied_mb = [served.resident_mb()]
+        for _ in range(2):
+            for _ in range(_MILLION // _AT_ONCE):
+                bodies = traffic.bodies(_AT_ONCE // _SIZE, _SIZE)
+                served.asked(requests_of(bodies, _CONNECTIONS), each=_SIZE)
+            occupied_mb.append(served.resident_mb())
+    start_mb, first_mb, second_mb = occupied_mb
+    grown = (second_mb - first_mb) * 1024 * 1024 / _MILLION
+    beside = {"MB at the start": start_mb, "MB after 1 M": first_mb}
+    return [
+        absolute(
+            "memory with 10 000 stores, 200 000 devices, 2 M sightings in the window",
+            [second_mb],
+            goal=Goal(400, at_most=True),
+            unit="MB",
+            beside=beside,
+        ),
+        absolute(
+            "memory that each sighting of the second million took",
+            [grown],
+            goal=Goal(40, at_most=True),
+            unit="bytes",
+        ),
+    ]
