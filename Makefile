@@ -8,7 +8,7 @@ PINNED := $(PIP) --require-hashes --only-binary :all:
 CODE := m2s beacons campaigns
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint bench check-python
+.PHONY: help install demo test lint bench faults check-python
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -30,6 +30,9 @@ lint: $(VENV)/.dev  ## check style, types and import rules
 
 bench: $(VENV)/.dev  ## measure the engine against its floors
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+faults: $(VENV)/.dev  ## break the service in every way there is, at nightly size (half an hour)
+	M2S_FAULTS=nightly $(BIN)/python -m pytest -s tests/faults $(ARGS)
 
 check-python:
 	@command -v $(PYTHON) >/dev/null || { \

@@ -1,0 +1,147 @@
+"""What if the process dies at this very point? A process that kills itself there, run as a script by the tests.
+
+`python -m tests.faults.killed serve DATABASE PORT POINT NTH` serves; `python -m tests.faults.killed deliver DATABASE
+POINT NTH LEDGER NOW` delivers what is due at an instant. It dies when it comes to the point for the NTH time. The
+provider is a file that is appended to: what it has accepted, it has accepted, whoever dies.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from itertools import count
+from pathlib import Path
+from typing import Any, TypeVar
+
+from m2s.adapters.channels import registry
+from m2s.adapters.runtime.clock import SteppedClock
+from m2s.adapters.runtime.ids import SystemIds
+from m2s.adapters.storage.database import SqlDatabase
+from m2s.app.channel import Accepted, Address, SendResult
+from m2s.app.groups import GroupResult
+from m2s.app.ports import Records
+from m2s.app.rows import CouponRow, MessageRow
+from m2s.app.sighting import Answer, Batch
+from m2s.bootstrap import Engine, World
+from m2s.entry.cli.server import Server, bound
+from m2s.settings import ChannelSettings, Settings
+
+T = TypeVar("T")
+
+
+class Fate:
+    """Kills this process where the point is passed for the nth time."""
+
+    def __init__(self, point: str, nth: int) -> None:
+        self._point = point
+        self._nth = nth
+        self._passed = count(1)
+
+    def at(self, point: str) -> None:
+        """This point is passed now."""
+        if point == self._point and next(self._passed) == self._nth:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+class FatedIntake:
+    """The engine's intake, with a point after its work before the commit, and one after the commit."""
+
+    def __init__(self, engine: Engine, fate: Fate) -> None:
+        self._intake = engine.intake
+        self._fate = fate
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._intake, name)
+
+    def process(self, records: Records, items: Sequence[Batch]) -> GroupResult[Answer]:
+        """Processes a group."""
+        result = self._intake.process(records, items)
+        self._fate.at("group worked")
+
+        def publish() -> None:
+            self._fate.at("group committed")
+            result.publish()
+
+        return replace(result, publish=publish)
+
+
+class FatedDatabase(SqlDatabase):
+    """The product's database, with a point before and one after the commit of each kind of work.
+
+    They are called by whose work it is, as `Redeem.redeem worked` and `Redeem.redeem committed`.
+    """
+
+    fate: Fate
+
+    def write(self, work: Callable[[Records], T], *, then: Callable[[T], object] | None = None) -> T:
+        """Runs `work` in one transaction."""
+        whose = work.__qualname__.partition(".<locals>")[0]
+
+        def fated(records: Records) -> T:
+            result = work(records)
+            self.fate.at(f"{whose} worked")
+            return result
+
+        result = super().write(fated, then=then)
+        self.fate.at(f"{whose} committed")
+        return result
+
+
+class FatedProvider:
+    """A provider that accepts every message, by appending its id to a file."""
+
+    def __init__(self, ledger: Path, fate: Fate) -> None:
+        self._ledger = ledger
+        self._fate = fate
+
+    def send(self, message: MessageRow, _address: Address, _coupon: CouponRow | None) -> SendResult:
+        """Accepts the message."""
+        self._fate.at("sending")
+        with self._ledger.open("a") as ledger:
+            ledger.write(f"{message.id}\n")
+        self._fate.at("accepted")
+        return Accepted(message.id)
+
+
+def serve(database: str, port: str, point: str, nth: str) -> None:
+    """Serves until it dies or is told to stop."""
+    settings = Settings(database_url=f"sqlite:///{database}")
+    kept = FatedDatabase(settings.database_url)
+    kept.fate = Fate(point, int(nth))
+    engine = Engine(settings, kept, world=World.real())
+    server = Server(engine, listener=bound("127.0.0.1", int(port)))
+
+    def listening() -> None:
+        kept.handle_groups(FatedIntake(engine, kept.fate))
+        print(f"m2s listens on {server.url}", flush=True)
+
+    server.run(listening)
+
+
+def deliver(database: str, point: str, nth: str, ledger: str, now: str) -> None:
+    """Takes up what a dead process left and delivers until nothing is due."""
+    settings = Settings(
+        database_url=f"sqlite:///{database}",
+        universal_holdout=0.0,
+        channels=ChannelSettings(push="provider", sms="provider"),
+    )
+    kept = FatedDatabase(settings.database_url)
+    fate = kept.fate = Fate(point, int(nth))
+    registry.ADAPTERS = {"provider": lambda _given: FatedProvider(Path(ledger), fate)}
+    clock = SteppedClock(datetime.fromisoformat(now))
+    engine = Engine(settings, kept, world=World(clock, SystemIds(clock), sys.stdout))
+    engine.start(heartbeat=False)
+    engine.deliver.drain()
+    engine.stop()
+
+
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case ["serve", *arguments]:
+            serve(*arguments)
+        case ["deliver", *arguments]:
+            deliver(*arguments)
