@@ -1,9 +1,8 @@
 """How near is a beacon, judged from noisy signal strengths? Windows of samples, path loss, proximity."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
-from statistics import median
+from typing import NamedTuple
 
 WINDOW_MS = 10_000
 MIN_SAMPLES = 3
@@ -25,8 +24,7 @@ class Proximity(StrEnum):
         return nearest_first.index(self) <= nearest_first.index(wanted)
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(NamedTuple):
     """Ten seconds with enough samples to be believed: `rssi_dbm` is the median of `n` valid ones."""
 
     start_ms: int
@@ -52,20 +50,25 @@ def accepted_windows(samples: Iterable[tuple[int, int]]) -> list[Window]:
     Windows tumble on whole ten seconds of the epoch, so the result does not depend on the order of samples.
     """
     by_start: dict[int, list[tuple[int, int]]] = {}
-    for at_ms, rssi_dbm in samples:
-        if valid_rssi(rssi_dbm):
-            by_start.setdefault(window_start(at_ms), []).append((at_ms, rssi_dbm))
+    for sample in samples:
+        if WEAKEST_DBM <= sample[1] < 0:
+            start_ms = sample[0] - sample[0] % WINDOW_MS
+            if start_ms in by_start:
+                by_start[start_ms].append(sample)
+            else:
+                by_start[start_ms] = [sample]
     return [
-        Window(
-            start_ms=start_ms,
-            first_ms=min(at_ms for at_ms, _ in held),
-            last_ms=max(at_ms for at_ms, _ in held),
-            rssi_dbm=float(median(rssi_dbm for _, rssi_dbm in held)),
-            n=len(held),
-        )
-        for start_ms, held in sorted(by_start.items())
-        if len(held) >= MIN_SAMPLES
+        _window(start_ms, by_start[start_ms])
+        for start_ms in sorted(by_start)
+        if len(by_start[start_ms]) >= MIN_SAMPLES
     ]
+
+
+def _window(start_ms: int, held: list[tuple[int, int]]) -> Window:
+    held.sort()
+    strengths, n = sorted([rssi_dbm for _, rssi_dbm in held]), len(held)
+    median_dbm = (strengths[(n - 1) // 2] + strengths[n // 2]) / 2
+    return Window(start_ms, held[0][0], held[-1][0], median_dbm, n)
 
 
 def distance_m(rssi_dbm: float, measured_power_dbm: float, *, exponent: float = 2.5) -> float:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Lock
 from typing import Any, Self, TextIO
@@ -30,6 +30,8 @@ from m2s.adapters.storage.lock import held_by
 from m2s.adapters.storage.migrate import upgrade
 from m2s.app.access import Access
 from m2s.app.catalog import Catalog, build_catalog
+from m2s.app.clocks import Clocks
+from m2s.app.dead_letters import DeadLetters, Replayed
 from m2s.app.deliver import Deliver
 from m2s.app.devices import Devices
 from m2s.app.explain import Explain
@@ -40,15 +42,17 @@ from m2s.app.plan import PlanSends
 from m2s.app.ports import Database, Records
 from m2s.app.publish import Publish
 from m2s.app.redeem import Redeem
+from m2s.app.retention import Retention
 from m2s.app.sighting import Answer, Batch
 from m2s.core.base.errors import Unavailable
 from m2s.core.base.ids import Ids
-from m2s.core.base.instants import Clock
+from m2s.core.base.instants import Clock, rfc3339
 from m2s.core.places.geojson import read_features
 from m2s.core.places.store import Store
 from m2s.settings import Settings
 
 _UNIVERSAL_SALT = "universal_salt"
+_TRIED_AT = "write_tried_at"
 _log = logging.getLogger(__name__)
 
 
@@ -73,9 +77,11 @@ class Desk:
     On a database that was opened to read only, whatever would write raises Conflict.
     """
 
-    def __init__(self, database: SqlDatabase, *, world: World) -> None:
+    def __init__(self, settings: Settings, database: SqlDatabase, *, world: World) -> None:
+        self.settings = settings
         self.database = database
         self.clock = world.clock
+        self._world = world
         self._reloading = Lock()
         self._catalog = self._read_catalog()
         self.access = Access(database, world.ids, clock=world.clock)
@@ -88,6 +94,13 @@ class Desk:
         )
         self.explain = Explain(database, world.clock, store_ids=lambda: self.catalog().stores)
         self.reports = Measure(database, world.clock, catalog=self.catalog)
+        self.dead_letters = DeadLetters(database)
+        self.retention = Retention(
+            database,
+            world.clock,
+            sightings_kept=timedelta(days=settings.sightings_kept_days),
+            evidence_kept=timedelta(days=settings.evidence_kept_days),
+        )
 
     def catalog(self) -> Catalog:
         """The catalog in force."""
@@ -104,6 +117,12 @@ class Desk:
             if published > self._catalog.version:
                 self._catalog = self._read_catalog()
 
+    def replay(self, letter_id: str) -> Replayed:
+        """Has a dead letter processed again, by an engine for this one sighting; see DeadLetters.replay."""
+        engine = Engine(self.settings, self.database, world=self._world)
+        engine.take_sightings()
+        return engine.replay(letter_id)
+
     def _read_catalog(self) -> Catalog:
         with self.database.read() as records:
             version = records.catalog.version()
@@ -117,9 +136,11 @@ class Engine(Desk):
     """The whole service without its doors."""
 
     def __init__(self, settings: Settings, database: SqlDatabase, *, world: World) -> None:
-        super().__init__(database, world=world)
-        self.settings = settings
+        super().__init__(settings, database, world=world)
+        self._trying = Lock()
+        self._tried: Future[None] | None = None
         self.metrics = Metrics()
+        self.metrics.watch_waiting(lambda: database.waiting_weight)
         policy = Policy(
             pressure=settings.pressure_rates,
             universal_holdout=settings.universal_holdout,
@@ -131,6 +152,7 @@ class Engine(Desk):
             catalog=self.catalog,
             clock=world.clock,
             house=House(policy, settings.stop_number, world.ids, self.metrics),
+            most_ids=settings.dedupe_max_ids,
         )
         self.deliver = Deliver(
             database,
@@ -140,28 +162,49 @@ class Engine(Desk):
             policy=policy,
             jitter=random.SystemRandom().random,
         )
+        self._clocks = Clocks(database, found=self.metrics.clock)
         plan = PlanSends(
             database, self.catalog, policy=policy, ids=world.ids, stop_number=settings.stop_number
         )
         self.jobs = Jobs(
             database,
             world.clock,
-            jobs=standard_jobs(database, close_visits=self._close_visits, plan=plan, deliver=self.deliver),
+            jobs=standard_jobs(
+                database,
+                close_visits=self._close_visits,
+                plan=plan,
+                deliver=self.deliver,
+                retention=self.retention,
+                clocks=self._clocks,
+            ),
         )
         self._heartbeat = Heartbeat(self.jobs)
 
     def start(self, *, heartbeat: bool = True) -> None:
         """Takes up what an earlier process left, and starts the heartbeat unless the caller runs the jobs."""
-        with self.database.read() as records:
-            self.intake.load(records)
-        self.database.handle_groups(self.intake)
+        self.take_sightings()
         self.deliver.recover()
         if heartbeat:
             self._heartbeat.start()
 
+    def take_sightings(self) -> None:
+        """Takes up what the intake remembers; from here on sightings can be submitted."""
+        with self.database.read() as records:
+            self.intake.load(records)
+        self.database.handle_groups(self.intake)
+
     def submit(self, batch: Batch) -> Future[Answer]:
-        """Queues one request's sightings for the next group; the answer comes after its synced commit."""
+        """Queues one request's sightings for the next group; the answer comes after its synced commit.
+
+        Raises Unavailable when too many wait already.
+        """
+        if batch.sent_at_ms is not None and batch.device_id is not None:
+            self._clocks.read(batch.device_id, batch.sent_at_ms, received_at_ms=batch.received_at_ms)
         return self.database.submit_grouped(batch)
+
+    def replay(self, letter_id: str) -> Replayed:
+        """Has a dead letter processed again; see DeadLetters.replay."""
+        return self.dead_letters.replay(letter_id, self.database.submit_grouped)
 
     def settle(self) -> None:
         """Tells the process that what is loaded now will stay; for a process that serves and nothing else."""
@@ -170,19 +213,33 @@ class Engine(Desk):
     def stop(self) -> None:
         """Ends the heartbeat, commits what was submitted, and lets go of the database."""
         self.deliver.stop()
+        self.retention.stop()
         self._heartbeat.stop()
         self.database.close()
 
     def ready(self) -> list[str]:
         """Why the service cannot take sightings now, in words that anybody may read; empty when it can."""
         try:
-            self.database.write(lambda records: records.catalog.version())
+            self.database.check_room()
+            self._tried_write().result()
         except Unavailable as error:
             return [error.detail]
         except Exception:
             _log.exception("the database does not work")
             return ["the database does not work; the log says why"]
         return []
+
+    def _tried_write(self) -> Future[None]:
+        """A write that waits already, or a new one: whoever asks often costs the writer one transaction at a time."""
+
+        def mark(records: Records) -> None:
+            # A value that differs, because SQLite does not write what is there already.
+            records.catalog.keep_setting(_TRIED_AT, rfc3339(self.clock.now()))
+
+        with self._trying:
+            if self._tried is None or self._tried.done():
+                self._tried = self.database.submit(mark)
+            return self._tried
 
     def _close_visits(self, _now: datetime) -> None:
         self.database.write(self.intake.close, then=lambda publish: publish())
@@ -192,14 +249,19 @@ def open_database(
     settings: Settings, *, serves_at: str | None = None, read_only: bool = False
 ) -> SqlDatabase:
     """The database of the settings; see SqlDatabase for what it raises."""
-    return SqlDatabase(settings.database_url, serves_at=serves_at, read_only=read_only)
+    return SqlDatabase(
+        settings.database_url,
+        serves_at=serves_at,
+        read_only=read_only,
+        waiting_weight=settings.max_waiting_sightings,
+    )
 
 
 @contextmanager
 def open_desk(settings: Settings, *, read_only: bool) -> Iterator[Desk]:
     """A desk at the database of the settings; one that is read only works beside a running server."""
     with open_database(settings, read_only=read_only) as database:
-        yield Desk(database, world=World.real())
+        yield Desk(settings, database, world=World.real())
 
 
 def database_file(settings: Settings) -> Path:

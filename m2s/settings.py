@@ -74,6 +74,18 @@ class Settings(BaseSettings):
     database_url: str = Field(default="sqlite:///m2s.sqlite3", description="where everything is kept")
     host: str = Field(default="127.0.0.1", description="the address to listen on")
     port: int = Field(default=8000, ge=0, le=65_535, description="the port to listen on; 0 takes a free one")
+    max_connections: int = Field(
+        default=800, ge=16, description="connections at a time; more cost those that wait longest theirs"
+    )
+    max_waiting_sightings: int = Field(
+        default=20_000, ge=500, description="sightings that may wait for a commit; more are answered 503"
+    )
+    dedupe_max_ids: int = Field(
+        default=10_000_000,
+        ge=1_000,
+        le=1_000_000_000,
+        description="sightings of the last days remembered to tell repeats, 40 bytes each; past it 503 is answered",
+    )
     timezone: str | None = Field(
         default=None, description="time zone of stores that name none, e.g. Europe/Paris"
     )
@@ -85,9 +97,24 @@ class Settings(BaseSettings):
         description="messages a shopper may get, across campaigns and channels",
     )
     stop_number: str = Field(default="36000", description="where a shopper sends STOP; shown in SMS texts")
+    sightings_kept_days: int = Field(
+        default=7, ge=4, le=30, description="how long positions and signals are kept as they came"
+    )
+    evidence_kept_days: int = Field(
+        default=396, ge=60, le=3_653, description="how long evidence, which holds no position, is kept"
+    )
     channels: ChannelSettings = ChannelSettings()
 
-    @field_validator("port", "universal_holdout", mode="before")
+    @field_validator(
+        "port",
+        "universal_holdout",
+        "max_connections",
+        "max_waiting_sightings",
+        "dedupe_max_ids",
+        "sightings_kept_days",
+        "evidence_kept_days",
+        mode="before",
+    )
     @classmethod
     def _true_is_no_number(cls, value: object) -> object:
         if isinstance(value, bool):

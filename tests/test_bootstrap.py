@@ -12,6 +12,7 @@ from m2s.adapters.storage.database import SqlDatabase
 from m2s.adapters.storage.migrate import upgrade
 from m2s.app.catalog import Catalog
 from m2s.bootstrap import Desk, World
+from m2s.settings import Settings
 
 
 class SlowDesk(Desk):
@@ -33,7 +34,7 @@ def desk(tmp_path: Path) -> Iterator[SlowDesk]:
     url = f"sqlite:///{tmp_path / 'm2s.sqlite3'}"
     upgrade(url)
     with SqlDatabase(url) as database:
-        yield SlowDesk(database, world=World.real())
+        yield SlowDesk(Settings(database_url=url), database, world=World.real())
 
 
 def raise_version(desk: Desk) -> int:

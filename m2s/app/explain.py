@@ -47,11 +47,15 @@ class LastSeen:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Decisions, newest first; where there are none, `sentences` say what that means."""
+    """Decisions, newest first; where there are none, `sentences` say what that means.
+
+    `clock_offset_ms` is how far the clock of the device asked for is ahead of ours, where that is known.
+    """
 
     decisions: tuple[Explained, ...]
     sentences: tuple[str, ...] = ()
     last_seen: tuple[LastSeen, ...] = ()
+    clock_offset_ms: int | None = None
 
 
 class Explain:
@@ -86,7 +90,7 @@ class Explain:
         Raises NotFound for a device or shopper that does not exist.
         """
         with self._database.read() as records:
-            shopper_id = _shopper(records, shopper_id=shopper_id, device_id=device_id)
+            shopper_id, offset_ms = _shopper(records, shopper_id=shopper_id, device_id=device_id)
             rows = records.decisions.find(
                 shopper_id=shopper_id,
                 offer_id=offer_id,
@@ -95,11 +99,11 @@ class Explain:
                 limit=min(limit, MOST_DECISIONS),
             )
             if rows:
-                return Explanation(_explained(records, rows))
+                return Explanation(_explained(records, rows), clock_offset_ms=offset_ms)
             if shopper_id is None:
                 return Explanation((), (_NO_OCCASION,))
             seen = self._last_seen(records, shopper_id)
-        return Explanation((), (_NO_OCCASION, _SEEN if seen else _NOT_SEEN), seen)
+        return Explanation((), (_NO_OCCASION, _SEEN if seen else _NOT_SEEN), seen, clock_offset_ms=offset_ms)
 
     def _last_seen(self, records: Records, shopper_id: str) -> tuple[LastSeen, ...]:
         since_ms = to_ms(self._clock.now() - _LOOK_BACK)
@@ -114,15 +118,18 @@ class Explain:
         return tuple(sorted(found, key=lambda seen: seen.at, reverse=True))
 
 
-def _shopper(records: Records, *, shopper_id: str | None, device_id: str | None) -> str | None:
+def _shopper(
+    records: Records, *, shopper_id: str | None, device_id: str | None
+) -> tuple[str | None, int | None]:
+    """The shopper who is meant, and how far the clock of the device that names them is ahead."""
     if device_id is not None:
         device = records.devices.device(device_id)
         if device is None or shopper_id not in (None, device.shopper_id):
             raise NotFound(f"there is no device {device_id!r}{' of this shopper' if shopper_id else ''}")
-        return device.shopper_id
+        return device.shopper_id, device.clock_offset_ms
     if shopper_id is not None and shopper_id not in records.devices.shoppers([shopper_id]):
         raise NotFound(f"there is no shopper {shopper_id!r}")
-    return shopper_id
+    return shopper_id, None
 
 
 def _explained(records: Records, rows: Sequence[DecisionRow]) -> tuple[Explained, ...]:

@@ -1,32 +1,47 @@
 """What follows from a group of sightings? One transaction: de-duplicate, match, visits, presence, decide, outbox."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from operator import attrgetter
+from operator import itemgetter
 
 import structlog
 
 from campaigns.decision import decide
 from campaigns.facts import Candidate, Decision, Occasion, Outcome, PastOffer, Policy, ShopperFacts
 from m2s.app.catalog import Catalog, LiveOffer
+from m2s.app.dead_letters import MOST_LETTERS, letters_of
 from m2s.app.decide import settle
 from m2s.app.dedupe import SeenIds
 from m2s.app.facts import load_shoppers, store_facts
 from m2s.app.groups import GroupResult
-from m2s.app.matching import ACCURACY_M, AT_MS, Matched, match_group
-from m2s.app.ports import Observer, Records
+from m2s.app.matching import (
+    ACCURACY_M,
+    AT_MS,
+    DEVICE,
+    OUT_OF_RANGE,
+    TOO_NEW,
+    TOO_OLD,
+    Matched,
+    Row,
+    match_group,
+)
+from m2s.app.observer import Observer
+from m2s.app.ports import Records
 from m2s.app.presences import Fired, Presences, Step
 from m2s.app.sighting import Answer, Batch, Rejected
+from m2s.app.visit_events import VisitEvent, event_fields
 from m2s.app.visits import close_visits, refresh_visits
 from m2s.core.base.ids import Ids
-from m2s.core.base.instants import Clock, from_ms, rfc3339, to_ms
+from m2s.core.base.instants import Clock, from_ms, to_ms
 from m2s.core.places.zone import PREMISES
 from m2s.core.presence.evidence import Evidence
 from m2s.core.presence.quality import OLDEST_MS
 
+MOST_REMEMBERED_IDS = 10_000_000
 _log = structlog.get_logger()
-_DEDUPE_MARGIN_MS = 3_600_000
+# By so much this machine's clock may be set, forward or back, without a repeat being taken for new.
+_DEDUPE_MARGIN_MS = 24 * 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +61,31 @@ class Intake:
     changed only after a commit.
     """
 
-    def __init__(self, *, catalog: Callable[[], Catalog], clock: Clock, house: House) -> None:
+    def __init__(
+        self,
+        *,
+        catalog: Callable[[], Catalog],
+        clock: Clock,
+        house: House,
+        most_ids: int = MOST_REMEMBERED_IDS,
+    ) -> None:
+        """`most_ids` is how many sightings can be remembered to tell repeats; past it none are taken."""
         self._catalog = catalog
         self._clock = clock
         self._house = house
-        self._seen = SeenIds(OLDEST_MS + _DEDUPE_MARGIN_MS)
+        self._most_ids = most_ids
+        self._seen = self._nothing_seen()
         self._presences = Presences()
 
     def load(self, records: Records) -> None:
         """Takes up the de-duplication window and the open presences from storage."""
-        self._seen = SeenIds(OLDEST_MS + _DEDUPE_MARGIN_MS)
+        self._seen = self._nothing_seen()
         since_ms = to_ms(self._clock.now()) - OLDEST_MS - _DEDUPE_MARGIN_MS
-        for device_id, sighting_id, received_at_ms in records.sightings.recent_ids(since_ms):
-            self._seen.add([SeenIds.key(device_id, sighting_id)], received_at_ms=received_at_ms)
+        self._seen.load(records.sightings.recent_ids(since_ms), received_at_ms=to_ms(self._clock.now()))
         self._presences.load(records)
+
+    def _nothing_seen(self) -> SeenIds:
+        return SeenIds(OLDEST_MS + _DEDUPE_MARGIN_MS, most=self._most_ids)
 
     def inside(self, shopper_ids: Sequence[str]) -> dict[str, frozenset[str]]:
         """The stores whose premises each shopper is in now."""
@@ -73,10 +99,11 @@ class Intake:
         """Judges, keeps and follows up the sightings of many requests in the current transaction."""
         catalog, now, began_s = self._catalog(), self._clock.now(), self._clock.monotonic_s()
         matched = match_group(items, catalog, self._seen)
+        self._seen.check_room(matched.keys.shape[1], received_at_ms=to_ms(now))
         step = Step(self._presences)
-        if matched.rows:
-            records.sightings.add_sightings(matched.rows)
-        decisions = self._follow(records, matched, step=step, catalog=catalog, now=now)
+        records.sightings.add_fixes(matched.fixes)
+        records.sightings.add_sightings(matched.reported)
+        told, decisions = self._follow(records, matched, step=step, catalog=catalog, now=now)
         records.sightings.add_evidence(
             [evidence for _, evidence in matched.evidence], zone_version=catalog.version
         )
@@ -86,9 +113,12 @@ class Intake:
             self._seen.add(matched.keys, received_at_ms=to_ms(now))
             step.publish()
             observer = self._house.observer
+            for event in told:
+                observer.visit(event.type)
             for decision in decisions:
                 observer.decision(decision.outcome.value)
-            observer.commit(self._clock.monotonic_s() - began_s, sightings=len(matched.rows))
+            _count_out_of_range(matched, observer)
+            observer.commit(self._clock.monotonic_s() - began_s, sightings=matched.keys.shape[1])
 
         return GroupResult([tally.answer() for tally in matched.tallies], publish)
 
@@ -109,12 +139,13 @@ class Intake:
             events=[event for answer in answers for event in answer.events],
         )
 
-    def refuse(self, item: Batch, error: Exception) -> Answer:
-        """The answer for a sighting that cannot be processed; the cause stands in the log."""
-        _log.error(
-            "sighting.unprocessable", error=repr(error), sighting_ids=[one.id for _, one in item.items]
-        )
-        detail = "this sighting could not be processed; the others of its batch were"
+    def refuse(self, records: Records, item: Batch, error: Exception) -> Answer:
+        """The answer for a sighting that cannot be processed; it is kept as a dead letter with the cause."""
+        for letter in letters_of(item, error, at=self._clock.now()):
+            records.dead_letters.keep(letter, most=MOST_LETTERS)
+            self._house.observer.dead_letter()
+            _log.error("sighting.unprocessable", error=repr(error), dead_letter=letter.id)
+        detail = "this sighting could not be processed and was set aside; the others of its batch were taken"
         rejected = [Rejected(index, one.id, "unprocessable", detail) for index, one in item.items]
         return Answer(0, 0, 0, [*item.rejected, *rejected], [])
 
@@ -128,7 +159,7 @@ class Intake:
 
     def _follow(
         self, records: Records, matched: Matched, *, step: Step, catalog: Catalog, now: datetime
-    ) -> list[Decision]:
+    ) -> tuple[list[VisitEvent], list[Decision]]:
         number_of: dict[str, int] = {}
         fresh: dict[tuple[str, str], list[Evidence]] = {}
         for number, evidence in matched.evidence:
@@ -136,15 +167,9 @@ class Intake:
             if evidence.zone_id == PREMISES:
                 fresh.setdefault((evidence.shopper_id, evidence.store_id), []).append(evidence)
         touched = {pair: min(one.at_ms for one in new) for pair, new in fresh.items()}
-        for told in refresh_visits(records, touched, fresh=fresh, catalog=catalog, now=now):
-            matched.tallies[number_of[told.visit.shopper_id]].events.append(
-                {
-                    "type": "visit.started",
-                    "visit_id": told.visit.id,
-                    "store_id": told.visit.store_id,
-                    "at": rfc3339(told.visit.start_at),
-                }
-            )
+        told = refresh_visits(records, touched, fresh=fresh, catalog=catalog, now=now)
+        for event in told:
+            matched.tallies[number_of[event.visit.shopper_id]].events.append(event_fields(event))
         fired = _moved(step, matched, catalog)
         decisions = self._decide(records, fired, step=step, catalog=catalog, now=now)
         for decision in decisions:
@@ -158,7 +183,7 @@ class Intake:
                     "outcome": decision.outcome.value,
                 }
             )
-        return decisions
+        return told, decisions
 
     def _decide(
         self, records: Records, fired: Sequence[Fired], *, step: Step, catalog: Catalog, now: datetime
@@ -189,42 +214,52 @@ class Intake:
         return decisions
 
 
-@dataclass(slots=True)
-class _Move:
-    """One sighting as it moves presence: a fix (with its accuracy) ends what it is outside of."""
-
-    at_ms: int
-    accuracy_m: float | None
-    evidence: list[Evidence]
+def _count_out_of_range(matched: Matched, observer: Observer) -> None:
+    why = [one.detail for tally in matched.tallies for one in tally.rejected if one.code == OUT_OF_RANGE]
+    if why:
+        observer.out_of_range(too_old=why.count(TOO_OLD), too_new=why.count(TOO_NEW))
 
 
 def _moved(step: Step, matched: Matched, catalog: Catalog) -> list[Fired]:
-    """What fires as each shopper comes and goes, in order of event time."""
-    moves: dict[str, list[_Move]] = {}
-    last: Evidence | None = None
-    for _, evidence in matched.evidence:
-        if (
-            last is not None
-            and evidence.sighting_id == last.sighting_id
-            and evidence.device_id == last.device_id
-        ):
-            moves[evidence.shopper_id][-1].evidence.append(evidence)
-        else:
-            accuracy_m = None if evidence.mocked else evidence.accuracy_m
-            moves.setdefault(evidence.shopper_id, []).append(_Move(evidence.at_ms, accuracy_m, [evidence]))
-        last = evidence
-    for shopper_id, rows in matched.outside.items():
-        if shopper_id in moves or step.zones(shopper_id):
-            moves.setdefault(shopper_id, []).extend(_Move(row[AT_MS], row[ACCURACY_M], []) for row in rows)
+    """What fires as each shopper comes and goes, in order of event time.
+
+    A shopper's moves are her sightings: evidence moves presence on, and a fix ends what it is outside of.
+    """
+    told: dict[str, list[tuple[int, Row | list[Evidence]]]] = {}
+    for _, found in matched.told:
+        if found:
+            told.setdefault(found[0].shopper_id, []).append((found[0].at_ms, found))
+    outside = _outside(step, matched, told)
     fired: list[Fired] = []
-    for shopper_id, in_turn in moves.items():
-        for move in sorted(in_turn, key=attrgetter("at_ms")):
-            if move.accuracy_m is not None:
-                touched = {(one.store_id, one.zone_id) for one in move.evidence}
-                step.leave(shopper_id, move.at_ms, accuracy_m=move.accuracy_m, but=touched, catalog=catalog)
-            for one in move.evidence:
-                fired += step.advance(one, catalog)
+    for shopper_id in {**told, **outside}:
+        zones, moves = step.own(shopper_id), told.get(shopper_id, [])
+        # Where nothing is open, nothing ends before the first evidence.
+        since_ms = 0 if zones or not moves else min(at_ms for at_ms, _ in moves)
+        moves += [(row[AT_MS], row) for row in outside.get(shopper_id, ()) if row[AT_MS] >= since_ms]
+        moves.sort(key=itemgetter(0))
+        for at_ms, move in moves:
+            if isinstance(move, tuple):
+                if zones:
+                    step.leave(shopper_id, at_ms, accuracy_m=move[ACCURACY_M], but=(), catalog=catalog)
+                continue
+            first = move[0]
+            if zones and first.accuracy_m is not None and not first.mocked:
+                touched = [(one.store_id, one.zone_id) for one in move]
+                step.leave(shopper_id, at_ms, accuracy_m=first.accuracy_m, but=touched, catalog=catalog)
+            for one in move:
+                step.advance(one, catalog, fired)
     return fired
+
+
+def _outside(step: Step, matched: Matched, told: Collection[str]) -> dict[str, list[Row]]:
+    """The fixes outside every zone, of the shoppers for whom they may end something."""
+    outside: dict[str, list[Row]] = {}
+    for number, batch in enumerate(matched.batches):
+        shoppers = batch.shoppers
+        if any(shopper_id in told or step.zones(shopper_id) for shopper_id in shoppers.values()):
+            for row in matched.outside(number):
+                outside.setdefault(shoppers[row[DEVICE]], []).append(row)
+    return outside
 
 
 def occasion_of(candidate: Candidate) -> tuple[str, str, str]:

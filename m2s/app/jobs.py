@@ -5,9 +5,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from m2s.app.clocks import Clocks
 from m2s.app.deliver import Deliver
 from m2s.app.plan import PlanSends
 from m2s.app.ports import Database, Records
+from m2s.app.retention import Retention
 from m2s.core.base.instants import Clock
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -25,7 +27,13 @@ class Job:
 
 
 def standard_jobs(
-    database: Database, *, close_visits: Callable[[datetime], object], plan: PlanSends, deliver: Deliver
+    database: Database,
+    *,
+    close_visits: Callable[[datetime], object],
+    plan: PlanSends,
+    deliver: Deliver,
+    retention: Retention,
+    clocks: Clocks,
 ) -> tuple[Job, ...]:
     """The jobs of a serving process, in the order in which ticks of the same instant should run."""
 
@@ -43,6 +51,8 @@ def standard_jobs(
         Job("expire", 60, deliver.expire),
         Job("deliver", 1, lambda _now: deliver.drain()),
         Job("forget", 3600, forget),
+        Job("retention", 60, retention.run),
+        Job("keep_clocks", 10, clocks.keep),
     )
 
 

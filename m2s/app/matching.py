@@ -1,14 +1,17 @@
 """Which sightings of a group are new, near a store, and evidence of what? A whole group is matched at once."""
 
-from collections.abc import Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from m2s.app.catalog import Catalog
-from m2s.app.dedupe import SeenIds
+from m2s.app.dedupe import Keys, SeenIds
 from m2s.app.sighting import Answer, Batch, BeaconSighting, Geofence, Location, Rejected, Sighting
 from m2s.core.base.instants import to_ms
 from m2s.core.places.zone import PREMISES
@@ -21,8 +24,14 @@ FOREGROUND = 4
 """Bits of a sighting's `flags`: the event time rests on the phone's clock; a mock location; the app was open."""
 
 
+OUT_OF_RANGE = "time_out_of_range"
+TOO_OLD = "happened more than 72 hours ago"
+TOO_NEW = "happened more than 5 minutes in the future"
+
+Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
 Row = tuple[Any, ...]
-"""A sighting as `Sightings.add_sightings` takes it; the names below say where some of its values stand."""
+"""A sighting as `Sightings.add_sightings` takes it, a fix as `add_fixes`; the names say where values stand."""
 
 DEVICE, ID, AT_MS, RECEIVED_MS, LATITUDE, LONGITUDE, ACCURACY_M, SPEED_MPS, FLAGS = 0, 1, 3, 4, 5, 6, 7, 8, 9
 
@@ -35,7 +44,7 @@ class Tally:
     away: int = 0
     duplicates: int = 0
     rejected: list[Rejected] = field(default_factory=list)
-    events: list[dict[str, str]] = field(default_factory=list)
+    events: list[dict[str, str | list[str]]] = field(default_factory=list)
 
     def answer(self) -> Answer:
         """The request's answer."""
@@ -43,57 +52,106 @@ class Tally:
 
 
 @dataclass(slots=True)
-class Matched:
-    """A group after matching.
+class _Group:
+    """What has an event time that can be believed, as rows; all but the fixes also as they came, by their place.
 
-    `rows` are sightings to append, `keys` their de-duplication keys; `evidence` carries the index of its
-    request; `outside` are by shopper the rows of believable fixes outside every padded zone, away or not.
+    `ends` says for each request how many rows there are up to its last.
     """
 
-    tallies: list[Tally]
     rows: list[Row] = field(default_factory=list)
-    keys: set[bytes] = field(default_factory=set)
-    evidence: list[tuple[int, Evidence]] = field(default_factory=list)
-    outside: dict[str, list[Row]] = field(default_factory=dict)
+    reported: dict[int, Sighting] = field(default_factory=dict)
+    ends: list[int] = field(default_factory=list)
+
+    def counts(self, which: Bools) -> list[int]:
+        """How many of each request's rows are marked."""
+        owners = np.searchsorted(self.ends, which.nonzero()[0], side="right")
+        counts: list[int] = np.bincount(owners, minlength=len(self.ends)).tolist()
+        return counts
+
+    def owner(self, place: int) -> int:
+        """The request that the row in a place is of."""
+        return bisect_right(self.ends, place)
 
 
 @dataclass(slots=True)
-class _Request:
-    """What of one request has an event time that can be believed, as it came and as rows."""
+class Matched:
+    """A group after matching.
 
-    number: int
-    batch: Batch
-    sightings: list[Sighting]
-    rows: list[Row]
-    fixes: int
+    `fixes` and `reported`, which are the other sightings, are to be appended, `keys` is what de-duplication is to
+    remember of both; `told` is the evidence that each sighting gives, with the index of its request.
+    """
 
+    batches: Sequence[Batch]
+    tallies: list[Tally]
+    fixes: list[Row]
+    reported: list[Row]
+    keys: Keys
+    told: list[tuple[int, list[Evidence]]]
+    group: _Group
+    is_outside: Bools
 
-@dataclass(frozen=True, slots=True)
-class _Located:
-    """The fixes of a group, in order: which are away, which have (zone, distance) hits, and which have either."""
+    @property
+    def evidence(self) -> list[tuple[int, Evidence]]:
+        """Each piece of evidence with the index of its request."""
+        return [(number, one) for number, found in self.told for one in found]
 
-    away: list[bool]
-    hits: Mapping[int, Sequence[tuple[int, float]]]
-    marked: list[bool]
+    def outside(self, number: int) -> Iterator[Row]:
+        """The rows of a request's new and believable fixes that are outside every padded zone, away or not."""
+        ends = self.group.ends
+        first = ends[number - 1] if number else 0
+        rows = compress(self.group.rows[first : ends[number]], self.is_outside[first : ends[number]].tolist())
+        return (row for row in rows if not row[FLAGS] & MOCKED)
 
 
 def match_group(batches: Sequence[Batch], catalog: Catalog, seen: SeenIds) -> Matched:
     """Judges every item of a group: rejected, away, duplicate, or accepted with the evidence it gives."""
-    matched = Matched([Tally(rejected=list(batch.rejected)) for batch in batches])
-    requests = [_timed(number, batch, matched.tallies[number]) for number, batch in enumerate(batches)]
-    located = _locate(requests, catalog)
-    first = 0
-    for request in requests:
-        if not _taken_whole(request, first, located, matched=matched, seen=seen):
-            _take_singly(request, first, located, matched=matched, seen=seen, catalog=catalog)
-        first += request.fixes
-    return matched
+    group = _Group()
+    tallies = [_take(batch, group) for batch in batches]
+    rows = group.rows
+    keys = seen.keys([row[DEVICE] for row in rows], [row[ID] for row in rows])
+    is_fix = np.ones(len(rows), dtype=np.bool_)
+    is_fix[list(group.reported)] = False
+    away = np.zeros(len(rows), dtype=np.bool_)
+    found = _locate(group, is_fix.nonzero()[0], batches, catalog=catalog, away=away)
+    for place, sighting in group.reported.items():
+        shopper_id = batches[group.owner(place)].shoppers[rows[place][DEVICE]]
+        reported = _reported(shopper_id, rows[place], sighting, catalog=catalog)
+        away[place] = reported is None
+        found[place] = reported or []
+    repeated = np.zeros(len(rows), dtype=np.bool_)
+    if away.any():
+        repeated[~away] = seen.repeated(keys[:, ~away])
+    else:
+        repeated = seen.repeated(keys)
+    is_outside = is_fix.copy()
+    is_outside[list(found)] = False
+    told = [(group.owner(place), found[place]) for place in sorted(found) if not repeated[place]]
+    dropped = repeated | away
+    kept = ~dropped
+    if dropped.any():
+        for tally, aways, repeats in zip(tallies, group.counts(away), group.counts(repeated), strict=True):
+            tally.away, tally.duplicates = aways, repeats
+            tally.accepted -= aways + repeats
+    return Matched(
+        batches,
+        tallies,
+        fixes=_chosen(rows, is_fix & kept),
+        reported=_chosen(rows, kept & ~is_fix) if group.reported else [],
+        keys=keys[:, kept] if dropped.any() else keys,
+        told=told,
+        group=group,
+        is_outside=is_outside & ~repeated,
+    )
 
 
-def _timed(number: int, batch: Batch, tally: Tally) -> _Request:
-    sightings: list[Sighting] = []
-    rows: list[Row] = []
-    fixes = 0
+def _chosen(rows: list[Row], which: Bools) -> list[Row]:
+    return rows if which.all() else list(compress(rows, which.tolist()))
+
+
+def _take(batch: Batch, group: _Group) -> Tally:
+    """Adds a request's rows to the group; all that can be timed counts as accepted at first."""
+    rows, first = group.rows, len(group.rows)
+    rejected = list(batch.rejected)
     received_ms, sent_ms, sender = batch.received_at_ms, batch.sent_at_ms, batch.device_id
     oldest_ms, newest_ms = believable(received_ms)
     for index, sighting in batch.items:
@@ -105,20 +163,18 @@ def _timed(number: int, batch: Batch, tally: Tally) -> _Request:
             at_ms, trusted = event_time(received_ms, sent_ms, at_ms=to_ms(at), age_ms=None)
             flags = CLOCK_TRUSTED if trusted else 0
         else:
-            tally.rejected.append(Rejected(index, sighting.id, "missing_time", "give `age_ms`, or `at`"))
+            rejected.append(Rejected(index, sighting.id, "missing_time", "give `age_ms`, or `at`"))
             continue
         if not oldest_ms <= at_ms <= newest_ms:
-            detail = "happened more than 5 minutes in the future or more than 72 hours ago"
-            tally.rejected.append(Rejected(index, sighting.id, "time_out_of_range", detail))
+            detail = TOO_OLD if at_ms < oldest_ms else TOO_NEW
+            rejected.append(Rejected(index, sighting.id, OUT_OF_RANGE, detail))
             continue
         if sighting.mocked:
             flags |= MOCKED
         if sighting.foreground:
             flags |= FOREGROUND
         device_id = sender or sighting.device_id or ""
-        sightings.append(sighting)
         if type(sighting) is Location:
-            fixes += 1
             rows.append(
                 (
                     device_id,
@@ -131,115 +187,58 @@ def _timed(number: int, batch: Batch, tally: Tally) -> _Request:
                     sighting.accuracy_m,
                     sighting.speed_mps,
                     flags,
-                    None,
                 )
             )
         else:
+            group.reported[len(rows)] = sighting
             rows.append(_row(sighting, device_id, at_ms=at_ms, received_ms=received_ms, flags=flags))
-    return _Request(number, batch, sightings, rows, fixes)
+    group.ends.append(len(rows))
+    return Tally(len(rows) - first, rejected=rejected)
 
 
-def _locate(requests: Sequence[_Request], catalog: Catalog) -> _Located:
-    fixes = [
-        row
-        for request in requests
-        for sighting, row in zip(request.sightings, request.rows, strict=True)
-        if type(sighting) is Location
-    ]
-    located = catalog.index.locate(
-        np.array([row[LATITUDE] for row in fixes]), np.array([row[LONGITUDE] for row in fixes])
+def _locate(
+    group: _Group, fixes: Ints, batches: Sequence[Batch], *, catalog: Catalog, away: Bools
+) -> dict[int, list[Evidence]]:
+    """By the place of a fix its evidence of the padded zones that hold it; marks who is away."""
+    rows, index = group.rows, catalog.index
+    taken = rows if len(fixes) == len(rows) else [rows[place] for place in fixes.tolist()]
+    latitudes = np.array([row[LATITUDE] for row in taken])
+    longitudes = np.array([row[LONGITUDE] for row in taken])
+    located = index.locate(latitudes, longitudes)
+    away[fixes] = located.away
+    point, zone, distances_m = located.point_index, located.zone_index, located.distance_m
+    if not point.size:
+        return {}
+    places = fixes[point].tolist()
+    probabilities = index.inside_probabilities(
+        latitudes[point],
+        longitudes[point],
+        accuracies_m=np.array([rows[place][ACCURACY_M] for place in places]),
+        zone=zone,
+        distances_m=distances_m,
     )
-    hits: dict[int, list[tuple[int, float]]] = {}
-    for point, zone, distance_m in zip(
-        located.point_index.tolist(), located.zone_index.tolist(), located.distance_m.tolist(), strict=True
+    evidence: dict[int, list[Evidence]] = {}
+    for place, number, distance_m, probability in zip(
+        places, zone.tolist(), distances_m.tolist(), probabilities.tolist(), strict=True
     ):
-        hits.setdefault(point, []).append((zone, distance_m))
-    marked = located.away.copy()
-    marked[located.point_index] = True
-    return _Located(located.away.tolist(), hits, marked.tolist())
-
-
-def _taken_whole(
-    request: _Request, first: int, located: _Located, *, matched: Matched, seen: SeenIds
-) -> bool:
-    """Takes a request of nothing but new fixes that touch no zone, which most are; False for every other."""
-    rows, device_id = request.rows, request.batch.device_id
-    if device_id is None or request.fixes < len(rows) or any(located.marked[first : first + request.fixes]):
-        return False
-    keys = set(map(seen.keys_of(device_id), [row[ID] for row in rows]))
-    young, old = seen.generations
-    if len(keys) < len(rows) or not (
-        keys.isdisjoint(young) and keys.isdisjoint(old) and keys.isdisjoint(matched.keys)
-    ):
-        return False
-    matched.tallies[request.number].accepted += len(rows)
-    matched.keys |= keys
-    matched.rows += rows
-    outside = matched.outside.setdefault(request.batch.shoppers[device_id], [])
-    outside += [row for row in rows if not row[FLAGS] & MOCKED]
-    return True
-
-
-def _take_singly(
-    request: _Request, first: int, located: _Located, *, matched: Matched, seen: SeenIds, catalog: Catalog
-) -> None:
-    tally, shoppers, point = matched.tallies[request.number], request.batch.shoppers, first - 1
-    for sighting, row in zip(request.sightings, request.rows, strict=True):
-        evidence: Sequence[Evidence] | None = ()
-        shopper_id = shoppers[row[DEVICE]]
-        is_fix = type(sighting) is Location
-        if is_fix:
-            point += 1
-            if located.away[point]:
-                evidence = None
-                if not row[FLAGS] & MOCKED:
-                    matched.outside.setdefault(shopper_id, []).append(row)
-            elif point in located.hits:
-                evidence = _position(shopper_id, row, located.hits[point], catalog=catalog)
-        else:
-            evidence = _reported(shopper_id, row, sighting, catalog=catalog)
-        if evidence is None:
-            tally.away += 1
-            continue
-        key = seen.key(row[DEVICE], row[ID])
-        if key in matched.keys or key in seen:
-            tally.duplicates += 1
-            continue
-        tally.accepted += 1
-        matched.keys.add(key)
-        matched.rows.append(row)
-        if evidence:
-            matched.evidence.extend((request.number, one) for one in evidence)
-        elif is_fix and not row[FLAGS] & MOCKED:
-            matched.outside.setdefault(shopper_id, []).append(row)
-
-
-def _position(
-    shopper_id: str, row: Row, hits: Sequence[tuple[int, float]], *, catalog: Catalog
-) -> list[Evidence]:
-    device_id, sighting_id, _, at_ms, _, latitude, longitude, accuracy_m, speed_mps, flags, _ = row
-    evidence = []
-    for number, distance_m in hits:
-        ref = catalog.index.zones[number]
+        device_id, sighting_id, _, at_ms, _, _, _, accuracy_m, speed_mps, flags = rows[place]
+        ref = index.zones[number]
         if accuracy_m > catalog.rules[ref.store_id, ref.zone_id].max_accuracy_m:
             continue
-        probability = ref.zone.inside_probability(
-            latitude, longitude, accuracy_m=accuracy_m, distance_m=distance_m
-        )
-        evidence.append(
+        evidence.setdefault(place, []).append(
             Evidence(
-                shopper_id=shopper_id,
-                store_id=ref.store_id,
-                zone_id=ref.zone_id,
-                device_id=device_id,
-                sighting_id=sighting_id,
-                kind=Kind.LOCATION,
-                at_ms=at_ms,
-                inside_probability=probability,
-                boundary_distance_m=distance_m,
-                accuracy_m=accuracy_m,
-                speed_mps=speed_mps,
-                mocked=bool(flags & MOCKED),
+                batches[group.owner(place)].shoppers[device_id],
+                ref.store_id,
+                ref.zone_id,
+                device_id,
+                sighting_id,
+                Kind.LOCATION,
+                at_ms,
+                probability,
+                distance_m,
+                accuracy_m,
+                speed_mps,
+                mocked=flags & MOCKED != 0,
             )
         )
     return evidence

@@ -1,10 +1,10 @@
-"""What does the service need from outside? Storage and somebody who counts, as protocols; adapters fulfil them.
+"""What does the service need of storage? Protocols; adapters fulfil them.
 
 `Records` is one transaction's (or one read snapshot's) view of the database. Whatever runs inside
 `Database.write` is committed once, synced, or not at all.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
@@ -24,6 +24,7 @@ from m2s.app.rows import (
     ShopperRow,
     VisitRow,
 )
+from m2s.app.upkeep import DeadLetterRecords, JobRecords, RetentionRecords
 from m2s.core.presence.evidence import Evidence
 
 T = TypeVar("T")
@@ -114,6 +115,10 @@ class DeviceRecords(Protocol):
 
     def shopper_with_phone(self, phone: str) -> str | None: ...
 
+    def keep_clock_offsets(self, offsets_ms: Sequence[tuple[str, int]], *, moved_ms: int) -> None:
+        """Keeps (device_id, offset_ms) where none is kept or the kept one is more than `moved_ms` away."""
+        ...
+
     def move_device(self, device_id: str, shopper_id: str, *, at: datetime) -> None:
         """Gives a device to another shopper."""
         ...
@@ -140,19 +145,27 @@ class DeviceRecords(Protocol):
 class SightingRecords(Protocol):
     """Sightings, evidence, presence and visits: what the hot path writes."""
 
+    def add_fixes(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        """As `add_sightings`, of sightings that have no detail: their rows end before it."""
+        ...
+
     def add_sightings(self, rows: Sequence[tuple[Any, ...]]) -> None:
         """Appends rows (device_id, sighting_id, kind, at_ms, received_at_ms, latitude, longitude, accuracy_m,
         speed_mps, flags, detail)."""
         ...
 
-    def recent_ids(self, received_since_ms: int) -> Iterable[tuple[str, str, int]]:
-        """(device_id, sighting_id, received_at_ms) of sightings received since; for de-duplication after a restart."""
+    def recent_ids(self, received_since_ms: int) -> Iterable[tuple[list[str], list[str]]]:
+        """Pages of device ids and of the senders' ids of sightings received since, newest first."""
         ...
 
     def add_evidence(self, rows: Sequence[Evidence], *, zone_version: int) -> None: ...
 
     def evidence(self, shopper_id: str, store_id: str, since_ms: int) -> list[Evidence]:
         """Evidence of the pair with at_ms ≥ since_ms, oldest first."""
+        ...
+
+    def every_evidence(self, zone_id: str) -> Iterator[Evidence]:
+        """All evidence of zones with this id, by shopper and store, each pair's oldest first."""
         ...
 
     def all_presence(self) -> Iterable[tuple[str, str, str, str]]:
@@ -329,16 +342,6 @@ class CouponRecords(Protocol):
         ...
 
 
-class JobRecords(Protocol):
-    """Claims on heartbeat ticks."""
-
-    def claim_tick(self, job: str, due: datetime, at: datetime) -> bool:
-        """True for the first to claim this tick."""
-        ...
-
-    def forget_ticks(self, before: datetime) -> None: ...
-
-
 class Records(Protocol):
     """Everything kept, seen in one transaction."""
 
@@ -360,6 +363,10 @@ class Records(Protocol):
     def reports(self) -> ReportRecords: ...
     @property
     def jobs(self) -> JobRecords: ...
+    @property
+    def retention(self) -> RetentionRecords: ...
+    @property
+    def dead_letters(self) -> DeadLetterRecords: ...
 
 
 class Database(Protocol):
@@ -376,16 +383,4 @@ class Database(Protocol):
         Whatever `work` raises rolls everything back and is raised here. Raises Unavailable when the database
         cannot take writes now (locked for 5 s, disk full).
         """
-        ...
-
-
-class Observer(Protocol):
-    """Counts what happens, for those who operate the service."""
-
-    def decision(self, outcome: str) -> None:
-        """One decision was made and committed."""
-        ...
-
-    def commit(self, seconds: float, *, sightings: int) -> None:
-        """One group was processed and committed."""
         ...

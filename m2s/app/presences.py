@@ -69,15 +69,16 @@ class Step:
         self._open: dict[str, _Zones] = {}
         self._changed: dict[tuple[str, tuple[str, str]], None] = {}
 
-    def get(self, shopper_id: str, zone: tuple[str, str]) -> _State | None:
-        """The state of one shopper in one zone."""
-        return self.zones(shopper_id).get(zone)
+    def own(self, shopper_id: str) -> _Zones:
+        """The open presences of a shopper as this step leaves them: change them through the step only."""
+        zones = self._open.get(shopper_id)
+        if zones is None:
+            zones = self._open[shopper_id] = dict(self._base.by_shopper.get(shopper_id, _NOWHERE))
+        return zones
 
     def put(self, shopper_id: str, zone: tuple[str, str], state: _State | None) -> None:
         """Lays a state over; None ends it."""
-        zones = self._open.get(shopper_id)
-        if zones is None:
-            zones = self._open[shopper_id] = dict(self._base.by_shopper.get(shopper_id, {}))
+        zones = self.own(shopper_id)
         self._changed[shopper_id, zone] = None
         if state is None:
             zones.pop(zone, None)
@@ -103,33 +104,32 @@ class Step:
         catalog: Catalog,
     ) -> None:
         """A fix ends the shopper's presence in every zone whose padding it is outside of: all `but` these."""
-        for zone, state in list(self.zones(shopper_id).items()):
-            rules = catalog.rules.get(zone)
-            if zone not in but and isinstance(state, Presence) and rules is not None:
+        zones = self.own(shopper_id)
+        for zone in [zone for zone in zones if zone not in but]:
+            state, rules = zones[zone], catalog.rules.get(zone)
+            if isinstance(state, Presence) and rules is not None:
                 after = left_all(state, at_ms, accuracy_m=accuracy_m, rules=rules)[0]
                 if after is not state:
                     self.put(shopper_id, zone, after)
 
-    def advance(self, evidence: Evidence, catalog: Catalog) -> Iterator[Fired]:
-        """Moves presence on by one piece of evidence and yields the triggers that this fires."""
+    def advance(self, evidence: Evidence, catalog: Catalog, fired: list[Fired]) -> None:
+        """Moves presence on by one piece of evidence and adds the triggers that this fires."""
         zone = (evidence.store_id, evidence.zone_id)
-        before = self.get(evidence.shopper_id, zone)
+        before = self.own(evidence.shopper_id).get(zone)
         assert before is None or isinstance(before, Presence)  # noqa: S101  beacon states have their own keys
         after, events = track(before, evidence, rules=catalog.rules[zone])
         if after is not before:
             self.put(evidence.shopper_id, zone, after)
-        entered = any(isinstance(event, Entered) for event in events)
-        for live in catalog.by_zone.get(zone, ()):
-            trigger = live.offer.trigger
-            since_ms = after.entered_at_ms if after is not None else None
-            if since_ms is None:
-                continue
-            if isinstance(trigger, Near | Enter) and entered:
-                yield Fired(live, evidence, type(trigger).__name__.lower(), since_ms)
-            elif isinstance(trigger, Dwell) and dwelled(before, after, duration_ms=_ms(trigger.duration)):
-                yield Fired(live, evidence, "dwell", since_ms)
+        if after is not None and after.entered_at_ms is not None and zone in catalog.by_zone:
+            entered = any(isinstance(event, Entered) for event in events)
+            for live in catalog.by_zone[zone]:
+                trigger = live.offer.trigger
+                if isinstance(trigger, Near | Enter) and entered:
+                    fired.append(Fired(live, evidence, type(trigger).__name__.lower(), after.entered_at_ms))
+                elif isinstance(trigger, Dwell) and dwelled(before, after, duration_ms=_ms(trigger.duration)):
+                    fired.append(Fired(live, evidence, "dwell", after.entered_at_ms))
         if evidence.kind is Kind.BEACON and evidence.place is not None:
-            yield from self._hear(evidence, evidence.place, catalog)
+            fired += self._hear(evidence, evidence.place, catalog)
 
     def _hear(self, evidence: Evidence, place: str, catalog: Catalog) -> Iterator[Fired]:
         offers = catalog.by_place.get((evidence.store_id, place), ())
@@ -140,7 +140,7 @@ class Step:
             wanted = Proximity(trigger.proximity.value)
             if wanted.value not in steps:
                 zone = (evidence.store_id, f"{_BEACON}{place}:{wanted.value}")
-                before = self.get(evidence.shopper_id, zone)
+                before = self.own(evidence.shopper_id).get(zone)
                 assert before is None or isinstance(before, BeaconPresence)  # noqa: S101
                 steps[wanted.value] = before, track_beacon(before, evidence, wanted=wanted)
                 self.put(evidence.shopper_id, zone, steps[wanted.value][1])
@@ -152,7 +152,7 @@ class Step:
         """Writes what changed."""
         put, drop = [], []
         for shopper_id, (store_id, zone_id) in self._changed:
-            state = self.get(shopper_id, (store_id, zone_id))
+            state = self._open[shopper_id].get((store_id, zone_id))
             if state is None:
                 drop.append((shopper_id, store_id, zone_id))
             else:

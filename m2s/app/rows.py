@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class DeviceRow:
-    """One app installation; `token_hash` is the SHA-256 of its device token."""
+    """One app installation; `clock_offset_ms` is how far its clock was found ahead of ours, None when unknown."""
 
     id: str
     shopper_id: str
@@ -18,6 +18,7 @@ class DeviceRow:
     timezone: str | None
     os_permissions: Mapping[str, str]
     registered_at: datetime
+    clock_offset_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,6 @@ class VisitRow:
     kind: str
     confidence: str
     status: str
-    started: bool
     sources: str
     replaces: str | None
     rule_version: str
@@ -176,3 +176,21 @@ class AnswerRow:
     body_hash: bytes
     status: int
     answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterRow:
+    """What could not be processed: a `sighting` as JSON in `body`, with what its request said of time.
+
+    `cause` is the exception of the last of its `tries`, which was at `at`.
+    """
+
+    id: str
+    kind: str
+    device_id: str
+    received_at_ms: int
+    sent_at_ms: int | None
+    body: str
+    cause: str
+    tries: int
+    at: datetime

@@ -107,4 +107,4 @@ class Answer(msgspec.Struct, frozen=True):
     away: int
     duplicates: int
     rejected: list[Rejected]
-    events: list[dict[str, str]]
+    events: list[dict[str, str | list[str]]]

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from m2s.app.catalog import Catalog
 from m2s.app.ports import Records
 from m2s.app.rows import VisitRow
+from m2s.app.visit_events import VisitEvent, tell
 from m2s.core.base.instants import from_ms, to_ms
 from m2s.core.places.hours import hours_of
 from m2s.core.places.store import Store
@@ -18,9 +19,10 @@ from m2s.core.places.zone import PREMISES
 from m2s.core.presence.evidence import Evidence
 from m2s.core.presence.marks import LONGEST_BRIDGE_MS, REACH_MS, context_ms
 from m2s.core.presence.visit import (
+    LONGEST_STAY_MS,
     RULE_VERSION,
     Stay,
-    StayKind,
+    StayRules,
     classify,
     stays,
     visit_id,
@@ -28,13 +30,8 @@ from m2s.core.presence.visit import (
 
 _LOOK_BACK = timedelta(milliseconds=LONGEST_BRIDGE_MS + REACH_MS)
 """New evidence changes no stay that ended earlier than this before it."""
-
-
-@dataclass(frozen=True, slots=True)
-class VisitStarted:
-    """A stay has become a visit: emitted once, when it reaches its dwell at confidence medium or better."""
-
-    visit: VisitRow
+_PROOF_BEFORE_END = timedelta(milliseconds=LONGEST_STAY_MS) + timedelta(days=1)
+"""How far before the end of a stay its redemption can be: the longest stay, and a gap before it, which is no day."""
 
 
 def refresh_visits(
@@ -44,15 +41,15 @@ def refresh_visits(
     fresh: Mapping[tuple[str, str], Sequence[Evidence]] = MappingProxyType({}),
     catalog: Catalog,
     now: datetime,
-) -> list[VisitStarted]:
-    """Folds the stays that new evidence can have changed and keeps the difference.
+) -> list[VisitEvent]:
+    """Folds the stays that new evidence can have changed, keeps the difference and returns what is to be told of it.
 
     `touched` gives for each (shopper_id, store_id) the earliest event time (ms) of what is new; `fresh` the new
     evidence that is not stored yet.
     """
     if not touched:
         return []
-    since = from_ms(min(touched.values())) - _LOOK_BACK
+    since = from_ms(min(touched.values())) - _LOOK_BACK - _PROOF_BEFORE_END
     proofs = records.coupons.redemption_times({shopper_id for shopper_id, _ in touched}, since)
     changes = [
         _change(
@@ -70,7 +67,7 @@ def refresh_visits(
     ]
     records.sightings.drop_visits([visit_id for change in changes for visit_id in change.gone])
     records.sightings.put_visits([row for change in changes for row in change.changed])
-    return [VisitStarted(row) for change in changes for row in change.started]
+    return [event for change in changes for event in change.events]
 
 
 def close_visits(records: Records, *, catalog: Catalog, now: datetime) -> None:
@@ -90,7 +87,7 @@ class _Change:
 
     gone: Sequence[str]
     changed: Sequence[VisitRow]
-    started: Sequence[VisitRow]
+    events: Sequence[VisitEvent]
 
 
 def _change(
@@ -110,22 +107,39 @@ def _change(
     gap_ms = int(rules.gap_merge_s * 1000)
     since_ms = min([earliest_ms - REACH_MS - gap_ms, *(to_ms(row.start_at) for row in before.values())])
     stored = records.sightings.evidence(shopper_id, store.id, since_ms - context_ms(gap_ms))
-    after: dict[str, VisitRow] = {}
-    for stay in stays([*stored, *fresh], rules, proofs_ms=[to_ms(at) for at in proofs], since_ms=since_ms):
-        if from_ms(stay.end_ms) >= end_since:
-            row = _row(shopper_id, store, stay, catalog=catalog, now=now)
-            after[row.id] = _inherit(row, before)
-    changed = [row for row in after.values() if before.get(row.id) != row]
-    told = {row.id for row in before.values() if row.started}
+    folded = fold_stays(
+        (shopper_id, store),
+        [*stored, *fresh],
+        proofs=proofs,
+        since_ms=since_ms,
+        catalog=catalog,
+        now=now,
+    )
+    after, events = tell(before, (row for row in folded if row.end_at >= end_since))
     return _Change(
         gone=[visit_id for visit_id in before if visit_id not in after],
-        changed=changed,
-        started=[row for row in changed if row.started and row.id not in told and row.replaces not in told],
+        changed=[row for row in after.values() if before.get(row.id) != row],
+        events=events,
     )
 
 
-def _row(shopper_id: str, store: Store, stay: Stay, *, catalog: Catalog, now: datetime) -> VisitRow:
+def fold_stays(
+    pair: tuple[str, Store],
+    evidence: Sequence[Evidence],
+    *,
+    proofs: Sequence[datetime],
+    since_ms: int,
+    catalog: Catalog,
+    now: datetime,
+) -> list[VisitRow]:
+    """The stays of a shopper at a store since an instant, oldest first, as its evidence and redemptions tell them."""
+    shopper_id, store = pair
     rules = catalog.rules[store.id, PREMISES]
+    found = stays(evidence, rules, proofs_ms=[to_ms(at) for at in proofs], since_ms=since_ms)
+    return [_row(shopper_id, store, stay, rules=rules, now=now) for stay in found]
+
+
+def _row(shopper_id: str, store: Store, stay: Stay, *, rules: StayRules, now: datetime) -> VisitRow:
     start, end = from_ms(stay.start_ms), from_ms(stay.end_ms)
     hours = hours_of(store.opening_hours, store.timezone, store.country)
     open_share = hours.open_share(start, end) if stay.dwell_s >= rules.beacon_dwell_min_s else None
@@ -140,24 +154,10 @@ def _row(shopper_id: str, store: Store, stay: Stay, *, catalog: Catalog, now: da
         kind=kind.value,
         confidence=stay.confidence.value,
         status="open" if _may_go_on(end, store, now) else "closed",
-        started=kind is StayKind.VISIT,
         sources=",".join(stay.sources),
         replaces=None,
         rule_version=RULE_VERSION,
     )
-
-
-def _inherit(row: VisitRow, before: Mapping[str, VisitRow]) -> VisitRow:
-    """Once told, a visit is not told again: neither as it grows, nor when earlier evidence renames it."""
-    same = before.get(row.id)
-    if same is not None:
-        return replace(row, started=row.started or same.started, replaces=same.replaces)
-    renamed = next(
-        (old for old in before.values() if old.start_at <= row.end_at and row.start_at <= old.end_at), None
-    )
-    if renamed is None:
-        return row
-    return replace(row, started=row.started or renamed.started, replaces=renamed.id)
 
 
 def _may_go_on(end: datetime, store: Store, now: datetime) -> bool:

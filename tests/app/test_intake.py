@@ -160,8 +160,8 @@ class Poisonable:
     def join(self, item: Batch, answers: Sequence[Answer]) -> Answer:
         return self.intake.join(item, answers)
 
-    def refuse(self, item: Batch, error: Exception) -> Answer:
-        return self.intake.refuse(item, error)
+    def refuse(self, records: Records, item: Batch, error: Exception) -> Answer:
+        return self.intake.refuse(records, item, error)
 
 
 def test_a_poisoned_item_costs_its_neighbours_nothing(town: Town) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from m2s.app.clocks import Clocks
 from m2s.app.deliver import Deliver
 from m2s.app.jobs import Job, Jobs, standard_jobs
 from m2s.app.plan import PlanSends
+from m2s.app.retention import Retention
 from m2s.app.rows import AnswerRow
 from tests.app.world import PORT, Phone, World
 
@@ -73,6 +76,24 @@ def test_a_job_that_fails_tells_and_its_next_tick_runs(world: World) -> None:
     assert jobs.tick("shaky", NOON + timedelta(seconds=1))
 
 
+def standard(
+    world: World, close_visits: Callable[[datetime], object], *, plan: PlanSends, deliver: Deliver
+) -> Sequence[Job]:
+    return standard_jobs(
+        world.database,
+        close_visits=close_visits,
+        plan=plan,
+        deliver=deliver,
+        retention=Retention(
+            world.database,
+            world.clock,
+            sightings_kept=timedelta(days=7),
+            evidence_kept=timedelta(days=396),
+        ),
+        clocks=Clocks(world.database, found=lambda _ahead_s: None),
+    )
+
+
 def test_the_standard_jobs_plan_send_expire_and_forget(world: World) -> None:
     phone = Phone()
     closed: list[datetime] = []
@@ -90,7 +111,7 @@ def test_the_standard_jobs_plan_send_expire_and_forget(world: World) -> None:
     jobs = Jobs(
         world.database,
         world.clock,
-        jobs=standard_jobs(world.database, close_visits=closed.append, plan=plan, deliver=deliver),
+        jobs=standard(world, closed.append, plan=plan, deliver=deliver),
     )
     start = datetime(2026, 11, 7, 8, 59, tzinfo=UTC)
     shopper = world.shopper("ann")
@@ -119,7 +140,7 @@ def test_an_answer_kept_for_a_repeat_is_forgotten_after_a_week(world: World) -> 
     plan = PlanSends(
         world.database, lambda: world.catalog, policy=world.policy, ids=world.ids, stop_number="36111"
     )
-    every = standard_jobs(world.database, close_visits=lambda _now: None, plan=plan, deliver=deliver)
+    every = standard(world, lambda _now: None, plan=plan, deliver=deliver)
     (forget,) = (job for job in every if job.name == "forget")
     answer = AnswerRow(b"1", 201, "{}")
     world.database.write(lambda records: records.access.keep_answer("k", "1", answer=answer, at=NOON))

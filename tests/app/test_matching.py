@@ -26,7 +26,7 @@ def catalog() -> Catalog:
 
 def match(catalog: Catalog, *items: Sighting, **changes: Any) -> Matched:
     batch = Batch("dev", {"dev": "shp"}, NOW_MS, changes.get("sent_at_ms"), list(enumerate(items)), [])
-    return match_group([batch], catalog, SeenIds(1))
+    return match_group([batch], catalog, SeenIds(1, most=1_000))
 
 
 def zones(matched: Matched) -> set[tuple[str, str]]:
@@ -56,14 +56,14 @@ def test_evidence_says_how_far_and_how_probably_inside(catalog: Catalog) -> None
 
 def test_an_inaccurate_fix_is_kept_but_is_no_evidence_and_no_leaving(catalog: Catalog) -> None:
     found = match(catalog, fix("s", "inside", accuracy_m=50.1))
-    assert (len(found.rows), found.evidence) == (1, [])
-    assert [(row[AT_MS], row[ACCURACY_M]) for row in found.outside["shp"]] == [(NOW_MS, 50.1)]
+    assert (len(found.fixes), found.evidence) == (1, [])
+    assert [(row[AT_MS], row[ACCURACY_M]) for row in found.outside(0)] == [(NOW_MS, 50.1)]
 
 
 def test_a_fix_outside_every_zone_is_kept_for_what_it_ends(catalog: Catalog) -> None:
     found = match(catalog, fix("s", "near"), fix("fake", "near", mocked=True), fix("t", "away"))
-    assert [row[1] for row in found.rows] == ["s", "fake"]
-    assert [row[ID] for row in found.outside["shp"]] == ["s", "t"]
+    assert [row[1] for row in found.fixes] == ["s", "fake"]
+    assert [row[ID] for row in found.outside(0)] == ["s", "t"]
     assert (found.tallies[0].accepted, found.tallies[0].away) == (2, 1)
 
 
@@ -75,12 +75,12 @@ def test_a_fence_event_is_evidence_of_the_regions_that_are_known(catalog: Catalo
         (ROCK, "vicinity"),
     ]
     assert {(one.transition, one.inside_probability) for _, one in found.evidence} == {(Transition.EXIT, 0.0)}
-    assert json.loads(found.rows[0][-1]) == {"transition": "exit", "region_ids": regions}
+    assert json.loads(found.reported[0][-1]) == {"transition": "exit", "region_ids": regions}
 
 
 def test_a_fence_event_of_no_known_region_is_away(catalog: Catalog) -> None:
     found = match(catalog, fence("s", "enter", region_ids=["gone/premises", f"{HARBOUR}/gone"]))
-    assert (found.tallies[0].away, found.rows) == (1, [])
+    assert (found.tallies[0].away, found.fixes, found.reported) == (1, [], [])
 
 
 def test_a_beacon_is_known_by_its_three_numbers_whatever_the_case(catalog: Catalog) -> None:
@@ -110,13 +110,13 @@ def test_flags_say_mocked_foreground_and_whose_clock(catalog: Catalog) -> None:
     plain = fix("s")
     flagged = fix("t", mocked=True, foreground=True, age_ms=None, at=MORNING)
     found = match(catalog, plain, flagged, sent_at_ms=None)
-    assert [row[9] for row in found.rows] == [0, MOCKED | FOREGROUND | CLOCK_TRUSTED]
+    assert [row[9] for row in found.fixes] == [0, MOCKED | FOREGROUND | CLOCK_TRUSTED]
     assert {one.mocked for _, one in found.evidence if one.sighting_id == "t"} == {True}
 
 
 def test_items_of_a_server_are_of_the_devices_that_they_name(catalog: Catalog) -> None:
     items = [fix("s", device_id="d1"), fix("s", device_id="d2")]
     batch = Batch(None, {"d1": "ann", "d2": "bob"}, NOW_MS, None, list(enumerate(items)), [])
-    found = match_group([batch], catalog, SeenIds(1))
+    found = match_group([batch], catalog, SeenIds(1, most=1_000))
     assert {(one.device_id, one.shopper_id) for _, one in found.evidence} == {("d1", "ann"), ("d2", "bob")}
     assert found.tallies[0].accepted == 2

@@ -31,7 +31,6 @@ VISIT = VisitRow(
     kind="visit",
     confidence="medium",
     status="closed",
-    started=True,
     sources="location",
     replaces=None,
     rule_version="visits-1",

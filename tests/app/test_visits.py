@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 import pytest
 
-from m2s.app.rows import KeyRow
+from m2s.app.rows import KeyRow, VisitRow
 from m2s.app.sighting import Sighting
+from m2s.core.base.instants import rfc3339
 from tests.app.town import HARBOUR, MORNING, ROCK, Town, campaign, fence, fix, heard
 
 TELLERS: dict[str, Sequence[Sighting]] = {
@@ -28,8 +29,27 @@ TELLERS: dict[str, Sequence[Sighting]] = {
 }
 
 
-def events(answer_events: Sequence[dict[str, str]]) -> list[str]:
+def events(answer_events: Sequence[Mapping[str, str | list[str]]]) -> list[str | list[str]]:
     return [event["type"] for event in answer_events]
+
+
+def corrected(visit: VisitRow, *replaces: str) -> dict[str, str | list[str]]:
+    """What is told of a visit that was corrected."""
+    return {
+        "type": "visit.corrected",
+        "visit_id": visit.id,
+        "store_id": visit.store_id,
+        "replaces": list(replaces),
+        "start": rfc3339(visit.start_at),
+        "end": rfc3339(visit.end_at),
+        "status": visit.status,
+        "confidence": visit.confidence,
+    }
+
+
+def retracted(visit: VisitRow) -> dict[str, str | list[str]]:
+    """What is told of a visit that is none after all."""
+    return {"type": "visit.retracted", "visit_id": visit.id, "store_id": visit.store_id}
 
 
 @pytest.mark.parametrize("teller", TELLERS)
@@ -46,7 +66,7 @@ def test_one_stay_is_one_visit_whoever_told_it(town: Town, teller: str) -> None:
             "type": "visit.started",
             "visit_id": visit.id,
             "store_id": HARBOUR,
-            "at": visit.start_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "at": rfc3339(visit.start_at),
         }
     ]
 
@@ -106,16 +126,20 @@ def test_a_restart_does_not_tell_a_visit_again(town: Town) -> None:
     assert [row.dwell_s for row in town.visits()] == [420]
 
 
-def test_earlier_evidence_renames_a_visit_and_tells_nothing_again(town: Town) -> None:
+def test_earlier_evidence_renames_a_visit_and_tells_that_it_is_the_same(town: Town) -> None:
     town.furnish()
     device = town.device("ann")
-    assert len(town.post(device, fix("p1", age_s=360), fix("p2")).events) == 1
-    (before,) = town.visits()
-    assert town.post(device, fix("p0", age_s=500)).events == []
-    (after,) = town.visits()
-    assert (after.replaces, after.dwell_s, after.started) == (before.id, 500, True)
-    assert after.id != before.id
-    assert town.post(device, fix("p3")).events == []
+    assert len(town.post(device, fix("p2", age_s=360), fix("p3")).events) == 1
+    (first,) = town.visits()
+    answer = town.post(device, fix("p1", age_s=500))
+    (second,) = town.visits()
+    assert answer.events == [corrected(second, first.id)]
+    answer = town.post(device, fix("p0", age_s=600))
+    (third,) = town.visits()
+    assert answer.events == [corrected(third, second.id)]
+    assert (third.dwell_s, third.replaces) == (600, " ".join(sorted([first.id, second.id])))
+    assert len({first.id, second.id, third.id}) == 3
+    assert town.post(device, fix("p4")).events == []
 
 
 def test_a_passer_by_who_stays_after_all_is_told_when_she_has_stayed(town: Town) -> None:
@@ -127,15 +151,108 @@ def test_a_passer_by_who_stays_after_all_is_told_when_she_has_stayed(town: Town)
     assert [row.kind for row in town.visits()] == ["visit"]
 
 
+def test_late_evidence_corrects_the_end_of_a_closed_visit(town: Town) -> None:
+    town.furnish()
+    device = town.device("ann")
+    town.post(device, fix("p0", age_s=7_200), fix("p1", age_s=6_600))
+    answer = town.post(device, fix("p2", age_s=6_300))
+    (visit,) = town.visits()
+    assert (visit.dwell_s, visit.status) == (900, "closed")
+    assert answer.events == [corrected(visit)]
+    assert town.post(device, fix("between", age_s=6_900)).events == []
+
+
+def test_late_evidence_of_beacons_raises_the_confidence_of_a_closed_visit(town: Town) -> None:
+    town.furnish()
+    device = town.device("ann")
+    town.post(device, fix("p0", age_s=7_200), fix("p1", age_s=6_600))
+    answer = town.post(device, heard("b0", age_s=7_100), heard("b1", age_s=6_700))
+    (visit,) = town.visits()
+    assert (visit.dwell_s, visit.confidence) == (600, "high")
+    assert answer.events == [corrected(visit)]
+
+
+def test_a_closed_visit_that_goes_on_after_all_is_open_again(town: Town) -> None:
+    town.furnish()
+    device = town.device("ann")
+    town.post(device, fence("in", "enter", age_s=600), fix("p0", age_s=590), fix("p1", age_s=10))
+    town.wait(minutes=20)
+    assert [row.status for row in town.visits()] == ["closed"]
+    answer = town.post(device, fence("there", "dwell"))
+    (visit,) = town.visits()
+    assert (visit.status, visit.dwell_s) == ("open", 1_800)
+    assert answer.events == [corrected(visit)]
+    town.wait(minutes=5)
+    assert town.post(device, fix("p2")).events == []
+
+
+def test_late_evidence_splits_a_visit_in_two(town: Town) -> None:
+    town.furnish()
+    device = town.device("ann")
+    minute = 60
+    before = [fence("in", "enter", age_s=120 * minute), *(fix(f"p{n}", age_s=n * minute) for n in (119, 112))]
+    after = [fence("there", "dwell", age_s=60 * minute), *(fix(f"p{n}", age_s=n * minute) for n in (59, 50))]
+    assert events(town.post(device, *before, *after).events) == ["visit.started"]
+    (whole,) = town.visits()
+    answer = town.post(device, fix("between", "left", age_s=90 * minute))
+    first, second = town.visits()
+    assert (first.id, first.dwell_s, second.dwell_s) == (whole.id, 8 * minute, 10 * minute)
+    assert answer.events == [
+        corrected(first),
+        {
+            "type": "visit.started",
+            "visit_id": second.id,
+            "store_id": HARBOUR,
+            "at": rfc3339(second.start_at),
+        },
+    ]
+    answer = town.post(device, *(fix(f"p{n}", age_s=n * minute) for n in (106, 98, 89, 80, 72, 64)))
+    (joined,) = town.visits()
+    assert (joined.id, joined.replaces) == (whole.id, second.id)
+    assert answer.events == [corrected(joined, second.id)]
+
+
+def test_late_evidence_takes_a_visit_back(town: Town) -> None:
+    town.furnish()
+    device = town.device("ann")
+    town.post(device, fix("p0", age_s=7_200), fix("p1", age_s=6_800))
+    (before,) = town.visits()
+    answer = town.post(device, fix("drove-by", "left", age_s=7_201))
+    (after,) = town.visits()
+    assert (after.kind, after.dwell_s, after.replaces) == ("passer_by", 0, None)
+    assert answer.events == [retracted(before)]
+    assert town.post(device, fix("p2", age_s=6_790)).events == []
+    assert events(town.post(device, fix("p3", age_s=6_400)).events) == ["visit.started"]
+    counted = town.engine.metrics.render().decode()
+    assert 'm2s_visit_events_total{event="visit.started"} 2.0' in counted
+    assert 'm2s_visit_events_total{event="visit.retracted"} 1.0' in counted
+
+
+def test_who_stays_too_long_is_no_visitor_any_more(town: Town) -> None:
+    town.furnish()
+    device = town.device("ann")
+    told = []
+    for minute in range(0, 130, 5):
+        told.append(town.post(device, fix(f"p{minute}")).events)
+        town.wait(minutes=5)
+    (stay,) = town.visits()
+    assert stay.kind == "too_long"
+    assert [kind for answer in told for kind in events(answer)] == ["visit.started", "visit.retracted"]
+    assert told[-1] == [retracted(stay)]
+
+
 def test_late_evidence_joins_two_stays(town: Town) -> None:
     town.furnish()
     device = town.device("ann")
     town.post(
         device, fix("p0", age_s=3000), fix("p1", age_s=2600), fix("p2", age_s=1500), fix("p3", age_s=1100)
     )
-    assert [row.dwell_s for row in town.visits()] == [400, 400]
-    assert town.post(device, fix("late", age_s=2050)).events == []
-    assert [row.dwell_s for row in town.visits()] == [1900]
+    first, second = town.visits()
+    assert [row.dwell_s for row in (first, second)] == [400, 400]
+    answer = town.post(device, fix("late", age_s=2050))
+    (joined,) = town.visits()
+    assert answer.events == [corrected(joined, second.id)]
+    assert (joined.id, joined.replaces, joined.dwell_s) == (first.id, second.id, 1900)
 
 
 def test_a_late_exit_bridges_hours_of_silence(town: Town) -> None:

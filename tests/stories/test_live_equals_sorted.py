@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import itertools
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from m2s.app.rows import VisitRow
-from m2s.app.sighting import Sighting
+from m2s.app.sighting import Batch, Sighting
 from m2s.core.base.instants import from_ms
 from m2s.core.places.hours import hours_of
 from m2s.core.places.zone import PREMISES
 from m2s.core.presence.visit import classify, stays, visit_id
 from tests.app.town import HARBOUR, ROCK, Town, fence, fix, heard, open_town
+from tests.stories.late_data import Follower
 
 SHAPES = (
     *("inside", "inside", "maybe", "neutral", "left", "near", "driving", "mocked"),
     *("enter", "exit", "dwell", "burst", "burst", "pair"),
 )
 DELAYS_S = (0, 0, 20, 300, 7_200, 20 * 3_600)
+CLOCKS = ("age", "wrong clock", "right clock")
+"""How a phone says when something was: its age; `at` and `sent_at` by a clock that is wrong; `at` alone."""
+WRONG_BY = timedelta(days=-400, seconds=7)
 OWNERS = {"a": "one", "b": "one", "c": "two"}
 """Devices and their shoppers."""
 
@@ -62,18 +68,31 @@ histories = st.lists(
 )
 
 
-def sighting(told: Told, name: str, age_s: float) -> Sighting:
+def sighting(told: Told, name: str, age_s: float, **more: Any) -> Sighting:
+    more |= {"shop": told.store_id, "age_s": age_s}
     match told.shape:
         case "driving":
-            return fix(name, shop=told.store_id, age_s=age_s, speed_mps=14.0)
+            return fix(name, speed_mps=14.0, **more)
         case "mocked":
-            return fix(name, shop=told.store_id, age_s=age_s, mocked=True)
+            return fix(name, mocked=True, **more)
         case "enter" | "exit" | "dwell":
-            return fence(name, told.shape, shop=told.store_id, age_s=age_s)
+            return fence(name, told.shape, **more)
         case "burst" | "pair":
-            return heard(name, shop=told.store_id, age_s=age_s, n=5 if told.shape == "burst" else 2)
+            return heard(name, n=5 if told.shape == "burst" else 2, **more)
         case spot:
-            return fix(name, spot, shop=told.store_id, age_s=age_s)
+            return fix(name, spot, **more)
+
+
+def request(town: Town, device_id: str, due: Sequence[tuple[int, Told, float]], *, clock: str) -> Batch:
+    """What a phone sends of (number, what happened, how many seconds ago), timed by one of its clocks."""
+    if clock == "age":
+        return town.batch(device_id, *(sighting(told, f"s{n}", age_s) for n, told, age_s in due))
+    shown = town.clock.now() + (WRONG_BY if clock == "wrong clock" else timedelta(0))
+    items = [
+        sighting(told, f"s{n}", age_s, age_ms=None, at=shown - timedelta(seconds=age_s))
+        for n, told, age_s in due
+    ]
+    return town.batch(device_id, *items, sent_at=shown if clock == "wrong clock" else None)
 
 
 @pytest.fixture(scope="module")
@@ -102,8 +121,14 @@ def start(towns: tuple[Town, Town], run: int) -> datetime:
     return now
 
 
-def live(town: Town, history: Sequence[Told], *, run: int, began: datetime, rng: Random) -> None:
-    """Posts as phones do: late, in any order, in several requests, some of it twice; jobs run in between."""
+def live(
+    town: Town, history: Sequence[Told], *, run: int, began: datetime, rng: Random
+) -> dict[str, Follower]:
+    """Posts as phones do: late, in any order, in several requests, some of it twice, by any clock; jobs in between.
+
+    Returns who listened to the answers, one for each shopper.
+    """
+    followers: dict[str, Follower] = defaultdict(Follower)
     arrivals = [
         (told.second + late_s, n, told)
         for n, told in enumerate(history)
@@ -122,13 +147,21 @@ def live(town: Town, history: Sequence[Told], *, run: int, began: datetime, rng:
         due = [(n, told) for second, n, told in arrivals if before < second <= moment]
         batches = []
         for phone in OWNERS:
-            items = [sighting(told, f"s{n}", moment - told.second) for n, told in due if told.phone == phone]
-            cut = rng.randint(0, len(items))
-            batches += [town.batch(f"dev_{phone}{run}", *part) for part in (items[:cut], items[cut:]) if part]
+            mine = [(n, told, moment - told.second) for n, told in due if told.phone == phone]
+            cut = rng.randint(0, len(mine))
+            batches += [
+                request(town, f"dev_{phone}{run}", part, clock=rng.choice(CLOCKS))
+                for part in (mine[:cut], mine[cut:])
+                if part
+            ]
         rng.shuffle(batches)
         groups = [batches] if rng.random() < 0.5 else [[batch] for batch in batches]
-        answers = [answer for group in groups for answer in town.together(group)]
-        assert not any(answer.rejected for answer in answers)
+        for group in groups:
+            for batch, answer in zip(group, town.together(group), strict=True):
+                assert not answer.rejected
+                (shopper_id,) = batch.shoppers.values()
+                followers[shopper_id].hear(answer.events)
+    return followers
 
 
 def ordered(town: Town, history: Sequence[Told], *, run: int, began: datetime) -> None:
@@ -162,14 +195,17 @@ def kept(rows: Sequence[VisitRow]) -> list[tuple[object, ...]]:
     )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=max(200, settings.default.max_examples),
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(history=histories, seed=st.integers(0, 2**32))
 def test_visits_do_not_depend_on_how_the_evidence_arrived(
     towns: tuple[Town, Town], history: list[Told], seed: int
 ) -> None:
     run = next(numbers)
     began = start(towns, run)
-    live(towns[0], history, run=run, began=began, rng=Random(seed))
+    followers = live(towns[0], history, run=run, began=began, rng=Random(seed))
     ordered(towns[1], history, run=run, began=began)
     for owner in sorted(set(OWNERS.values())):
         shopper_id = f"shp_{owner}{run}"
@@ -177,6 +213,7 @@ def test_visits_do_not_depend_on_how_the_evidence_arrived(
         assert kept(towns[1].visits(shopper_id)) == truth
         assert kept(towns[0].visits(shopper_id)) == truth
         assert folded(towns[0], shopper_id) == truth
+        followers[shopper_id].check(towns[0].visits(shopper_id))
 
 
 def test_late_evidence_moves_every_later_day_of_a_resident_alike(towns: tuple[Town, Town]) -> None:

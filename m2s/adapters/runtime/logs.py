@@ -20,7 +20,7 @@ _PRIVATE_TEXT = re.compile(
     r"|\+\d{8,15}\b"  # E.164 phone numbers
     r"|\[parameters: .*\]"  # the row of a failed SQL statement
 )
-_QUIET = {"apscheduler": logging.WARNING, "uvicorn": logging.WARNING, "alembic": logging.WARNING}
+_QUIET = {"uvicorn": logging.WARNING, "alembic": logging.WARNING}
 
 
 def configure_logs(stream: TextIO, *, level: int = logging.INFO) -> None:

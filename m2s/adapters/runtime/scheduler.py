@@ -1,61 +1,53 @@
-"""Who wakes the jobs up? APScheduler as a heartbeat in UTC; the jobs decide what is due and who may run it."""
+"""Who wakes the jobs up? A heartbeat of one thread a job; the jobs decide what is due and who may run it."""
 
 import logging
-from datetime import UTC, datetime, timedelta
-
-from apscheduler.executors.pool import ThreadPoolExecutor
-from apscheduler.schedulers.background import BackgroundScheduler
-from apscheduler.triggers.interval import IntervalTrigger
+import threading
+import time
+from collections.abc import Callable
 
 from m2s.app.jobs import Jobs
 
 _log = logging.getLogger(__name__)
-# A beat that is left out because the one before still runs is no cause for a warning every second.
-_log.setLevel(logging.ERROR)
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Heartbeat:
-    """Beats every job at its own period, aligned to whole periods since 1970, each in at most one thread."""
+    """Beats every job at its own period, aligned to whole periods since 1970, each in a thread of its own.
 
-    def __init__(self, jobs: Jobs) -> None:
+    No pause is longer than the job's period, whatever happens to the clock meanwhile: a scheduler that remembers the
+    instant of the next beat would stand still for an hour when the clock is set back by one.
+    """
+
+    def __init__(self, jobs: Jobs, *, now_s: Callable[[], float] = time.time) -> None:
+        """`now_s` tells the seconds since 1970."""
         self._jobs = jobs
-        self._scheduler: BackgroundScheduler | None = None
+        self._now_s = now_s
+        self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
         """Starts beating. Raises RuntimeError when it beats already."""
-        if self._scheduler is not None:
+        if self._threads:
             raise RuntimeError("the heartbeat has been started already")
+        self._stopping.clear()
         # One thread a job: a slow provider must not keep visits from closing.
-        scheduler = BackgroundScheduler(
-            timezone=UTC,
-            executors={"default": ThreadPoolExecutor(len(self._jobs.names))},
-            logger=_log,
-        )
-        for name in self._jobs.names:
-            every = timedelta(seconds=self._jobs.every_s(name))
-            scheduler.add_job(
-                self._jobs.beat,
-                IntervalTrigger(seconds=every.seconds, start_date=_next_boundary(every), timezone=UTC),
-                args=(name,),
-                id=name,
-                coalesce=True,
-                max_instances=1,
-                misfire_grace_time=max(1, every.seconds // 2),
-            )
-        scheduler.start()
-        self._scheduler = scheduler
+        self._threads = [
+            threading.Thread(target=self._beat, args=(name,), name=f"m2s-{name}", daemon=True)
+            for name in self._jobs.names
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
         """Stops beating and returns when every job that was running has ended."""
-        scheduler, self._scheduler = self._scheduler, None
-        if scheduler is None:
-            return
-        # Without the pause a beat that finds its threads ended already is an error in the log.
-        scheduler.pause()
-        scheduler.shutdown(wait=True)
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join()
+        self._threads = []
 
-
-def _next_boundary(every: timedelta) -> datetime:
-    return _EPOCH + ((datetime.now(UTC) - _EPOCH) // every + 1) * every
+    def _beat(self, name: str) -> None:
+        every_s = self._jobs.every_s(name)
+        while not self._stopping.wait(every_s - self._now_s() % every_s):
+            try:
+                self._jobs.beat(name)
+            except Exception:
+                _log.exception("the job %s failed; it is run again at its next beat", name)

@@ -5,11 +5,13 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from m2s.adapters.storage.direct import Query, one_of
-from m2s.adapters.storage.statements import columns, values
+from m2s.adapters.storage.direct import Query, one_of, row_values, write
+from m2s.adapters.storage.statements import columns, insert_text, values
 from m2s.adapters.storage.tables import coupons, redemptions
 from m2s.app.rows import CouponRow, RedemptionRow
 
+_values = row_values(coupons, CouponRow)
+_ADD = insert_text(coupons, [column.name for column in columns(coupons, CouponRow)])
 _COUPONS_OF = Query(sa.select(*columns(coupons, CouponRow)).where(one_of(coupons.c.decision_id)))
 _REDEMPTION_TIMES = Query(
     sa.select(redemptions.c.shopper_id, redemptions.c.store_id, redemptions.c.at)
@@ -31,7 +33,7 @@ class SqlCoupons:
     def issue(self, rows: Sequence[CouponRow]) -> None:
         """Adds coupons."""
         if rows:
-            self._connection.execute(sa.insert(coupons), [values(row) for row in rows])
+            write(self._connection, _ADD, [_values(row) for row in rows])
 
     def coupon(self, code: str) -> CouponRow | None:
         """The coupon of a code."""

@@ -18,7 +18,7 @@ from m2s.adapters.storage.engine import (
 from m2s.adapters.storage.lock import FileLock
 from m2s.adapters.storage.migrate import check_revision
 from m2s.adapters.storage.records import SqlRecords
-from m2s.adapters.storage.writer import MAX_GROUP_WEIGHT, Writer
+from m2s.adapters.storage.writer import MAX_GROUP_WEIGHT, MAX_WAITING_WEIGHT, Writer
 from m2s.app.groups import GroupHandler
 from m2s.app.ports import Records
 from m2s.core.base.errors import Conflict
@@ -37,10 +37,11 @@ class SqlDatabase:
         read_only: bool = False,
         busy_timeout_ms: int = BUSY_TIMEOUT_MS,
         group_weight: int = MAX_GROUP_WEIGHT,
+        waiting_weight: int = MAX_WAITING_WEIGHT,
     ) -> None:
         """Opens the database; `serves_at` is the address that others are told while this process owns the file.
 
-        `group_weight` is the most that is committed together.
+        `group_weight` is the most that is committed together, `waiting_weight` the most that waits for it.
 
         Raises Invalid for a URL that is none or a disk that cannot sync, Conflict when another process owns the file
         or its tables are not this version's.
@@ -63,7 +64,9 @@ class SqlDatabase:
                 engine = write_engine(path, busy_timeout_ms=busy_timeout_ms)
                 with engine.connect() as connection:
                     check_durable(connection)
-                self._writer = Writer(engine.connect, group_weight=group_weight)
+                self._writer = Writer(
+                    engine.connect, group_weight=group_weight, waiting_weight=waiting_weight
+                )
         except BaseException:
             self.close()
             raise
@@ -97,8 +100,20 @@ class SqlDatabase:
         return self._owner().submit(work)
 
     def submit_grouped(self, item: Any) -> Future[Any]:
-        """Queues an item for the group handler; what waits together is committed together."""
+        """Queues an item for the group handler; what waits together is committed together.
+
+        Raises Unavailable when too much waits already.
+        """
         return self._owner().submit_grouped(item)
+
+    def check_room(self) -> None:
+        """Raises Unavailable while `submit_grouped` takes nothing because too much waits."""
+        self._owner().check_room()
+
+    @property
+    def waiting_weight(self) -> int:
+        """How heavy the items are that wait and are not being committed yet."""
+        return self._owner().waiting_weight
 
     def handle_groups(self, handler: GroupHandler[Any, Any]) -> None:
         """Says who handles the items of `submit_grouped`."""

@@ -38,6 +38,8 @@ _ARMS = Query(
 _NAMES = [column.name for column in columns(decisions, DecisionRow)]
 _TRACE = _NAMES.index("trace")
 _values = row_values(decisions, DecisionRow)
+_ADD = insert_text(decisions, _NAMES)
+_ADD_ARM = insert_text(assignments, ["experiment", "shopper_id", "arm", "at"]) + " ON CONFLICT DO NOTHING"
 
 
 class SqlDecisions:
@@ -52,8 +54,7 @@ class SqlDecisions:
             kept = [_values(row) for row in rows]
             for values in kept:
                 values[_TRACE] = _trace_text(values[_TRACE])
-            text = insert_text(decisions, _NAMES)
-            write(self._connection, text, kept)
+            write(self._connection, _ADD, kept)
 
     def known_occasions(self, keys: Sequence[tuple[str, str, str]]) -> set[tuple[str, str, str]]:
         """Which (campaign_id, offer_id, occasion_key) are decided already."""
@@ -82,9 +83,7 @@ class SqlDecisions:
 
     def record_arms(self, rows: Sequence[tuple[str, str, str]], *, at: datetime) -> None:
         """Keeps (experiment, shopper_id, arm) where none is kept yet."""
-        names = ["experiment", "shopper_id", "arm", "at"]
-        text = insert_text(assignments, names)
-        write(self._connection, f"{text} ON CONFLICT DO NOTHING", [(*row, to_ms(at)) for row in rows])
+        write(self._connection, _ADD_ARM, [(*row, to_ms(at)) for row in rows])
 
     def claimed(self, campaign_id: str, offer_id: str, *, key: str) -> set[str]:
         """The stores for which this scheduled send is claimed already."""

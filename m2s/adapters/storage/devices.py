@@ -84,6 +84,15 @@ class SqlDevices:
         if not self._connection.execute(change).rowcount:
             raise NotFound(f"there is no device {device_id!r}")
 
+    def keep_clock_offsets(self, offsets_ms: Sequence[tuple[str, int]], *, moved_ms: int) -> None:
+        """Keeps (device_id, offset_ms) where none is kept or the kept one is more than `moved_ms` away."""
+        kept = devices.c.clock_offset_ms
+        found: sa.BindParameter[int] = sa.bindparam("found")
+        moved = sa.or_(kept.is_(None), sa.func.abs(kept - found) > moved_ms)
+        change = sa.update(devices).where(devices.c.id == sa.bindparam("device"), moved)
+        change = change.values(clock_offset_ms=found)
+        self._connection.execute(change, [{"device": row[0], "found": row[1]} for row in offsets_ms])
+
     def set_phone(self, shopper_id: str, phone: str, *, country: str | None) -> None:
         """Sets a shopper's phone (E.164) and country; raises NotFound when there is no such shopper."""
         change = sa.update(shoppers).where(shoppers.c.id == shopper_id).values(phone=phone, country=country)

@@ -1,7 +1,7 @@
 """Which messages wait, who holds them, and how did each attempt end? Leases with a fence number."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -12,8 +12,10 @@ from m2s.app.rows import MessageRow
 from m2s.core.base.instants import to_ms
 from m2s.core.delivery.message import State, states_before
 
+_SET_BACK_AT_MOST = timedelta(days=1)
 _NAMES = [column.name for column in columns(messages, MessageRow)]
 _values = row_values(messages, MessageRow)
+_ADD = insert_text(messages, [*_NAMES, "updated_at"])
 _OF_DECISIONS = Query(
     sa.select(*columns(messages, MessageRow)).where(one_of(messages.c.decision_id)).order_by(messages.c.id)
 )
@@ -28,8 +30,7 @@ class SqlMessages:
     def add(self, rows: Sequence[MessageRow]) -> None:
         """Appends messages."""
         if rows:
-            text = insert_text(messages, [*_NAMES, "updated_at"])
-            write(self._connection, text, [[*_values(row), to_ms(row.created_at)] for row in rows])
+            write(self._connection, _ADD, [[*_values(row), to_ms(row.created_at)] for row in rows])
 
     def claim(self, *, now: datetime, leased_until_s: float, limit: int) -> list[MessageRow]:
         """Takes planned messages that are due, longest due first: they become `claimed` under a new fence number."""
@@ -171,7 +172,11 @@ class SqlMessages:
     ) -> int:
         change = sa.update(messages).where(sa.text(WAITING), messages.c.state == state)
         if expired_at_s is not None:
-            change = change.where(messages.c.not_before <= at, messages.c.leased_until_s <= expired_at_s)
+            change = change.where(
+                # What is due long after need not be read; a claimed one may be, when the clock was set back.
+                messages.c.not_before <= at + _SET_BACK_AT_MOST,
+                messages.c.leased_until_s <= expired_at_s,
+            )
         if state == "sending":
             change = change.values(lost=messages.c.lost + 1)
         change = change.values(

@@ -5,11 +5,13 @@ import sqlalchemy as sa
 from m2s.adapters.storage.access import SqlAccess
 from m2s.adapters.storage.catalog import SqlCatalog
 from m2s.adapters.storage.coupons import SqlCoupons
+from m2s.adapters.storage.dead_letters import SqlDeadLetters
 from m2s.adapters.storage.decisions import SqlDecisions
 from m2s.adapters.storage.devices import SqlDevices
 from m2s.adapters.storage.jobs import SqlJobs
 from m2s.adapters.storage.messages import SqlMessages
 from m2s.adapters.storage.reports import SqlReports
+from m2s.adapters.storage.retention import SqlRetention
 from m2s.adapters.storage.sightings import SqlSightings
 
 
@@ -26,3 +28,5 @@ class SqlRecords:
         self.coupons = SqlCoupons(connection)
         self.reports = SqlReports(connection)
         self.jobs = SqlJobs(connection)
+        self.retention = SqlRetention(connection)
+        self.dead_letters = SqlDeadLetters(connection)

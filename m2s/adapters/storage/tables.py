@@ -107,6 +107,7 @@ devices = sa.Table(
     sa.Column("os_permissions", sa.Text),
     sa.Column("registered_at", Instant, nullable=False),
     sa.Column("updated_at", Instant, nullable=False),
+    sa.Column("clock_offset_ms", sa.BigInteger),
 )
 
 consents = sa.Table(
@@ -187,7 +188,6 @@ visits = sa.Table(
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("confidence", sa.Text, nullable=False),
     sa.Column("status", sa.Text, nullable=False),
-    sa.Column("started", sa.Boolean, nullable=False),
     sa.Column("sources", sa.Text, nullable=False),
     sa.Column("replaces", sa.Text),
     sa.Column("rule_version", sa.Text, nullable=False),
@@ -343,4 +343,19 @@ ticks = sa.Table(
     sa.Column("job", sa.Text, primary_key=True),
     sa.Column("due", Instant, primary_key=True),
     sa.Column("claimed_at", Instant, nullable=False),
+)
+
+dead_letters = sa.Table(
+    "dead_letters",
+    metadata,
+    sa.Column("seq", _SEQ, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.Text, nullable=False, unique=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("device_id", sa.Text, nullable=False),
+    sa.Column("received_at_ms", sa.BigInteger, nullable=False),
+    sa.Column("sent_at_ms", sa.BigInteger),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("cause", sa.Text, nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("at", Instant, nullable=False),
 )

@@ -1,4 +1,7 @@
-"""How are writes kept in order and durable? One thread, one connection; what arrives meanwhile is the next group."""
+"""How are writes kept in order and durable? One thread, one connection; what arrives meanwhile is the next group.
+
+What waits is bounded: a full queue refuses at once, so that neither memory nor the wait for an answer grows.
+"""
 
 import logging
 from collections import deque
@@ -19,7 +22,12 @@ from m2s.core.base.errors import Unavailable
 T = TypeVar("T")
 MAX_GROUP_WEIGHT = 2_000
 """Sightings per commit; more gains nothing and makes everybody wait longer."""
+MAX_WAITING_WEIGHT = 20_000
+"""Sightings that may wait for a commit."""
+MAX_WAITING_WORKS = 1_000
+"""Other transactions that may wait. They are counted apart, so that sightings never push a redemption out."""
 
+_QUEUE_FULL = "queue_full"
 _log = logging.getLogger(__name__)
 
 
@@ -46,11 +54,24 @@ class _Outcome:
 class Writer:
     """Runs work and groups of items in the order of their submission, each in one synced transaction."""
 
-    def __init__(self, connect: Callable[[], sa.Connection], *, group_weight: int = MAX_GROUP_WEIGHT) -> None:
-        """`group_weight` bounds what is committed together; a heavier item is committed alone."""
+    def __init__(
+        self,
+        connect: Callable[[], sa.Connection],
+        *,
+        group_weight: int = MAX_GROUP_WEIGHT,
+        waiting_weight: int = MAX_WAITING_WEIGHT,
+    ) -> None:
+        """`group_weight` bounds what is committed together; a heavier item is committed alone.
+
+        No item is taken while `waiting_weight` or more waits.
+        """
         self._group_weight = group_weight
+        self._most_waiting_weight = waiting_weight
+        self._waiting_weight = self._waiting_works = 0
         self._connection = connect()
         self._records = SqlRecords(self._connection)
+        (self._patience_ms,) = self._connection.connection.cursor().execute("PRAGMA busy_timeout").fetchone()
+        self._waits_ms = self._patience_ms
         self._group: GroupHandler[Any, Any] | None = None
         self._call_soon: Callable[[Callable[[], None]], object] | None = None
         self._waiting: deque[_Work | _Item] = deque()
@@ -71,7 +92,7 @@ class Writer:
         """Queues `work` for a transaction of its own; the future has its result after the synced commit.
 
         `then` gets the result right after the commit, before anything else is processed. Raises Unavailable when
-        the writer is closed.
+        the writer is closed or too much work waits.
         """
         future: Future[T] = Future()
         self._put(_Work(work, then, future))
@@ -80,13 +101,23 @@ class Writer:
     def submit_grouped(self, item: Any) -> Future[Any]:
         """Queues an item to be committed with whatever else waits; the future has the handler's answer to it.
 
-        Raises Unavailable when the writer is closed.
+        Raises Unavailable when the writer is closed or full.
         """
         if self._group is None:
             raise RuntimeError("nobody handles groups: call handle_groups first")
         future: Future[Any] = Future()
         self._put(_Item(item, self._group.weight(item), future))
         return future
+
+    @property
+    def waiting_weight(self) -> int:
+        """How heavy the items are that wait and are not being committed yet."""
+        return self._waiting_weight
+
+    def check_room(self) -> None:
+        """Raises Unavailable while no item is taken because too much waits."""
+        if self._waiting_weight >= self._most_waiting_weight:
+            raise Unavailable(f"{self._waiting_weight} sightings wait for the disk already", code=_QUEUE_FULL)
 
     def on_writer_thread(self) -> bool:
         """Whether the caller runs on the writer's thread, where waiting for a write would never end."""
@@ -103,6 +134,13 @@ class Writer:
         with self._arrived:
             if self._closed:
                 raise Unavailable("the database is closed")
+            if isinstance(entry, _Item):
+                self.check_room()
+                self._waiting_weight += entry.weight
+            elif self._waiting_works >= MAX_WAITING_WORKS:
+                raise Unavailable(f"{self._waiting_works} transactions wait already", code=_QUEUE_FULL)
+            else:
+                self._waiting_works += 1
             self._waiting.append(entry)
             self._arrived.notify()
 
@@ -121,13 +159,18 @@ class Writer:
                 if self._closed:
                     return []
                 self._arrived.wait()
-            taken = [self._waiting.popleft()]
-            weight = getattr(taken[0], "weight", self._group_weight)
+            first = self._waiting.popleft()
+            taken = [first]
+            if isinstance(first, _Work):
+                self._waiting_works -= 1
+                return taken
+            weight = first.weight
             while self._waiting and isinstance(following := self._waiting[0], _Item):
-                weight += following.weight
-                if weight > self._group_weight:
+                if weight + following.weight > self._group_weight:
                     break
+                weight += following.weight
                 taken.append(self._waiting.popleft())
+            self._waiting_weight -= weight
             return taken
 
     def _do(self, work: _Work) -> None:
@@ -176,7 +219,7 @@ class Writer:
         handler = self._handler()
         parts = handler.split(item)
         if len(parts) <= 1:
-            return handler.refuse(item, error)
+            return self._commit(lambda records: handler.refuse(records, item, error))
         return handler.join(item, [self._alone(part) for part in parts])
 
     def _process(self, items: Sequence[Any]) -> Sequence[Any]:
@@ -196,12 +239,21 @@ class Writer:
     def _commit(self, work: Callable[[Records], T]) -> T:
         try:
             with self._connection.begin():
-                return work(self._records)
+                result = work(self._records)
         except Exception as error:
             unavailable = passing(error)
             if unavailable is None:
                 raise
+            # Whoever is next in the queue has waited for the same lock already.
+            self._wait_for_locks(0)
             raise unavailable from error
+        self._wait_for_locks(self._patience_ms)
+        return result
+
+    def _wait_for_locks(self, longest_ms: int) -> None:
+        if longest_ms != self._waits_ms:
+            self._connection.connection.cursor().execute(f"PRAGMA busy_timeout={longest_ms}")
+            self._waits_ms = longest_ms
 
     @staticmethod
     def _publish(publish: Callable[..., object], *arguments: Any) -> None:

@@ -4,6 +4,7 @@ Positions become earth-centred coordinates; a distance is the straight chord bet
 is the plane that touches the ellipsoid at a point. Up to 50 km both are the geodesic within 0.01 %.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +28,15 @@ def earth_centred(latitudes: float | Floats, longitudes: float | Floats) -> Floa
     position[..., 0], position[..., 1] = flat * cosine_east, flat * sine_east
     position[..., 2] = normal * (1.0 - ECCENTRICITY_2) * sine
     return position
+
+
+def earth_centred_one(latitude: float, longitude: float) -> tuple[float, float, float]:
+    """As `earth_centred`, for one position, without arrays."""
+    phi, theta = math.radians(latitude), math.radians(longitude)
+    sine, cosine = math.sin(phi), math.cos(phi)
+    normal = EQUATOR_M / math.sqrt(1.0 - ECCENTRICITY_2 * sine * sine)
+    flat = normal * cosine
+    return flat * math.cos(theta), flat * math.sin(theta), normal * (1.0 - ECCENTRICITY_2) * sine
 
 
 def metres_per_degree(latitude: float | Floats) -> tuple[Floats, Floats]:

@@ -50,11 +50,20 @@ class CellTable:
 
     def look_up(self, latitudes: Floats, longitudes: Floats) -> tuple[Ints, Bools, Bools]:
         """For each position its cell, whether it is near a zone, and whether a padded zone may hold it."""
-        steps = _steps(np.array((latitudes, longitudes)).T).T
-        steps[1] %= _COLUMNS
-        cell = _cells(self.pages, *(steps >> _CELL))
-        row, column = steps & 7
-        bits = self.bits[(cell << 3) + row] >> column
+        # Neither sum is negative, so that cutting off is rounding down.
+        row = ((latitudes + 90.0) * _STEPS).astype(np.int64)
+        column = ((longitudes + 180.0) * _STEPS).astype(np.int64) % _COLUMNS
+        cell = _cells(self.pages, row >> _CELL, column >> _CELL)
+        bits = self.bits.take((cell << 3) + (row & 7)) >> (column & 7)
+        return cell, bits & 1 != 0, bits & 256 != 0
+
+    def look_up_one(self, latitude: float, longitude: float) -> tuple[int, bool, bool]:
+        """As `look_up`, for one position."""
+        row = math.floor((latitude + 90.0) * _STEPS)
+        column = math.floor((longitude + 180.0) * _STEPS) % _COLUMNS
+        page = self.pages.item((row >> _PAGE) * _PAGE_COLUMNS + (column >> _PAGE))
+        cell = (page << 8) + ((row >> _CELL & 15) << 4) + (column >> _CELL & 15)
+        bits = self.bits.item((cell << 3) + (row & 7)) >> (column & 7)
         return cell, bits & 1 != 0, bits & 256 != 0
 
     def candidates(self, cell: Ints) -> tuple[Ints, Ints]:
@@ -107,7 +116,9 @@ def bow_m(shape: Circle | Polygon) -> float:
     if isinstance(shape, Circle):
         return 0.0
     latitude = min(89.0, abs(shape.latitude) + shape.reach_m / 110_000.0)
-    half_m = float(shape.edges.lengths.max()) / 2.0
+    rings = (shapely.get_coordinates(ring) for ring in shapely.get_parts(shape.outline))
+    steps_m = np.concatenate([np.diff(corners, axis=0) for corners in rings])
+    half_m = float(np.hypot(steps_m[:, 0], steps_m[:, 1]).max()) / 2.0
     return half_m * half_m * math.tan(math.radians(latitude)) / (2.0 * EQUATOR_M)
 
 

@@ -4,6 +4,7 @@ Candidates come from a table of cells; then enclosing circles, then exact metres
 coordinates, polygons from Shapely's prepared predicates. No object is made for a fix that touches nothing.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,8 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from m2s.core.places.geo import Floats, earth_centred, metres_per_degree, unwrapped
+from m2s.core.places.geo import Floats, earth_centred, earth_centred_one, metres_per_degree, unwrapped
+from m2s.core.places.inside import CIRCLE_CERTAIN, POLYGON_CERTAIN, SIGMAS_PER_ACCURACY, Outlines, in_circles
 from m2s.core.places.nearness import Bools, CellTable, Ints, bow_m, cell_table, cells_touched
 from m2s.core.places.store import Store
 from m2s.core.places.zone import Circle, Polygon, Zone
@@ -22,6 +24,8 @@ AWAY_M = 2_000.0
 _BESIDE_M = AWAY_M + 300.0
 _MOST_CELLS = 50_000
 """A zone with more cells near it than this (150 km across) is a candidate everywhere."""
+_FEW = 32
+"""So many positions cost as much one by one as all at once."""
 _CHORD = 1.5
 """A chord is at most this much longer (√2) than what a plane shows of it, up to a quarter of the earth away."""
 _MOST_BOW_M = 15.0
@@ -113,9 +117,80 @@ class ZoneIndex:
 
     def locate(self, latitudes: Floats, longitudes: Floats) -> Located:
         """The hot path: which positions are away, and which padded zones hold the others."""
+        if latitudes.size <= _FEW:
+            return self._locate_singly(latitudes, longitudes)
+        return self._locate_together(latitudes, longitudes)
+
+    def _locate_together(self, latitudes: Floats, longitudes: Floats) -> Located:
         cell, near, held = self._looked_up(latitudes, longitudes)
         found = self._held(latitudes, longitudes, cell=cell, chosen=(near & held).nonzero()[0])
         return Located(~near, found.point_index, found.zone_index, found.distance_m)
+
+    def locate_one(self, latitude: float, longitude: float) -> tuple[bool, list[tuple[int, float]]]:
+        """As `locate`, for one position: whether it is away, and (zone, distance) of the padded zones that hold it."""
+        if self.everywhere.size:
+            located = self._locate_together(np.array([latitude]), np.array([longitude]))
+            pairs = zip(located.zone_index.tolist(), located.distance_m.tolist(), strict=True)
+            return bool(located.away[0]), list(pairs)
+        cell, near, held = self.table.look_up_one(latitude, longitude)
+        if not (near and held):
+            return not near, []
+        x, y, z = earth_centred_one(latitude, longitude)
+        starts = self.table.starts
+        found = []
+        for number in self.table.zones[starts[cell] : starts[cell + 1]].tolist():
+            to_x, to_y, to_z, reach_m, pad_m, most_m = self.rows[number].tolist()
+            middle_m = math.hypot(x - to_x, y - to_y, z - to_z)
+            if middle_m > most_m:
+                continue
+            edge_m = middle_m - reach_m
+            if self.is_shaped[number]:
+                edge_m = self.polygons.signed_m_one(
+                    (x - to_x, y - to_y, z - to_z), latitude, longitude, zone=number
+                )
+            if edge_m <= pad_m:
+                found.append((number, edge_m))
+        return False, found
+
+    def _locate_singly(self, latitudes: Floats, longitudes: Floats) -> Located:
+        singly = [
+            self.locate_one(*place) for place in zip(latitudes.tolist(), longitudes.tolist(), strict=True)
+        ]
+        found = [(point, *pair) for point, (_, pairs) in enumerate(singly) for pair in pairs]
+        return Located(
+            np.array([away for away, _ in singly], dtype=np.bool_),
+            np.array([point for point, _, _ in found], dtype=np.int64),
+            np.array([zone for _, zone, _ in found], dtype=np.int64),
+            np.array([distance_m for _, _, distance_m in found], dtype=np.float64),
+        )
+
+    def inside_probabilities(
+        self, latitudes: Floats, longitudes: Floats, *, accuracies_m: Floats, zone: Ints, distances_m: Floats
+    ) -> Floats:
+        """How probable it is that each fix, with this 68 % radius, was taken inside its zone; radius 0 decides.
+
+        `zone` is the number of a zone for each fix, `distances_m` those to its edge. Circles are exact to 1e-4,
+        polygons to 0.02.
+        """
+        sigmas_m = accuracies_m / SIGMAS_PER_ACCURACY
+        is_shaped = self.is_shaped[zone]
+        reaches_m = self.rows[zone, 3]
+        certain = np.where(is_shaped, POLYGON_CERTAIN, CIRCLE_CERTAIN) * sigmas_m
+        unsure = (np.abs(distances_m) < certain) & (reaches_m > 0.0)
+        probabilities = (distances_m <= 0.0).astype(np.float64)
+        circles = (unsure & ~is_shaped).nonzero()[0]
+        if circles.size:
+            probabilities[circles] = in_circles(
+                reaches_m[circles], distances_m[circles], sigmas_m=sigmas_m[circles]
+            )
+        shaped = (unsure & is_shaped).nonzero()[0]
+        if shaped.size:
+            numbers = zone[shaped]
+            offsets = earth_centred(latitudes[shaped], longitudes[shaped]) - self.rows[numbers, :3]
+            probabilities[shaped] = self.polygons.edges.hold(
+                numbers, self.polygons.local(offsets, numbers), sigmas_m=sigmas_m[shaped]
+            )
+        return probabilities
 
     def near_any(self, latitudes: Floats, longitudes: Floats) -> Bools:
         """Whether each position is within 2 km of any zone (up to 2.3 km may count as near)."""
@@ -198,14 +273,32 @@ class _Polygons:
     """The longitude of each middle in degrees."""
     outlines: NDArray[np.object_]
     areas: NDArray[np.object_]
+    edges: Outlines
+
+    def local(self, offsets: Floats, zone: Ints) -> Floats:
+        """Metres east and north of each polygon's middle."""
+        places: Floats = np.vecdot(offsets[:, None], self.axes[zone])
+        return places
 
     def signed_m(self, offsets: Floats, latitudes: Floats, longitudes: Floats, *, zone: Ints) -> Floats:
-        local = np.vecdot(offsets[:, None], self.axes[zone])
-        distances = shapely.distance(self.outlines[zone], shapely.points(local))
+        distances = shapely.distance(self.outlines[zone], shapely.points(self.local(offsets, zone)))
         around = unwrapped(longitudes, self.middles[zone])
         inside = shapely.intersects_xy(self.areas[zone], around, latitudes)
         signed: Floats = np.where(inside, -distances, distances)
         return signed
+
+    def signed_m_one(
+        self, offset: tuple[float, float, float], latitude: float, longitude: float, *, zone: int
+    ) -> float:
+        """As `signed_m`, for one pair."""
+        east, north = self.axes[zone].tolist()
+        place = shapely.points(
+            sum(o * e for o, e in zip(offset, east, strict=True)),
+            sum(o * n for o, n in zip(offset, north, strict=True)),
+        )
+        distance_m = float(shapely.distance(self.outlines[zone], place))
+        around = float(unwrapped(longitude, self.middles[zone]))
+        return -distance_m if shapely.intersects_xy(self.areas[zone], around, latitude) else distance_m
 
 
 def _polygons(shapes: Sequence[Circle | Polygon]) -> _Polygons:
@@ -215,7 +308,7 @@ def _polygons(shapes: Sequence[Circle | Polygon]) -> _Polygons:
         if isinstance(shape, Polygon):
             axes[number], middles[number] = (shape.frame.east, shape.frame.north), shape.longitude
             outlines[number], areas[number] = shape.outline, shape.geometry
-    return _Polygons(axes, middles, outlines, areas)
+    return _Polygons(axes, middles, outlines, areas, Outlines.of(outlines))
 
 
 def _kept(found: Matches, keep: Bools) -> Matches:

@@ -6,6 +6,7 @@ contradict a beacon are left out.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from beacons.ranging import accepted_windows, valid_rssi
 from m2s.core.places.zone import PREMISES
@@ -16,6 +17,9 @@ BEACON_SHIELD_MS = 30_000
 LONGEST_BRIDGE_MS = 16 * 3_600_000
 REACH_MS = 150_000
 """How far before its own time evidence can change marks: 99 s of samples, their window of 10 s, its shield of 30 s."""
+
+
+_BY_TIME = attrgetter("at_ms", "device_id", "sighting_id")
 
 
 def context_ms(gap_ms: int) -> int:
@@ -37,11 +41,11 @@ class Mark:
 
 
 def _distinct(evidence: Iterable[Evidence]) -> list[Evidence]:
-    premises = (one for one in evidence if one.zone_id == PREMISES)
+    premises = sorted([one for one in evidence if one.zone_id == PREMISES], key=_BY_TIME)
     first: dict[tuple[str, str], Evidence] = {}
-    for one in sorted(premises, key=lambda one: (one.at_ms, one.device_id, one.sighting_id)):
+    for one in premises:
         first.setdefault((one.device_id, one.sighting_id), one)
-    return list(first.values())
+    return premises if len(first) == len(premises) else list(first.values())
 
 
 def marks_of(
@@ -79,7 +83,8 @@ def marks_of(
                     transition=one.transition,
                 )
             )
-    return sorted(marks, key=lambda mark: (mark.at_ms, mark.device_id, mark.sighting_id))
+    # Without windows among them they are in order already.
+    return sorted(marks, key=_BY_TIME) if windows else marks
 
 
 def _windows(evidence: Sequence[Evidence]) -> list[Mark]:

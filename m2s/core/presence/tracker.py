@@ -16,21 +16,22 @@ from m2s.core.presence.visit import StayRules
 KEPT_SAMPLES = 32
 
 
-@dataclass(frozen=True, slots=True)
+# Events are made for every piece of evidence: frozen would take three times as long. Nobody changes one.
+@dataclass(slots=True)
 class Entered:
     """The shopper came in; `at_ms` is the first evidence of it."""
 
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Stayed:
     """Inside evidence confirmed the presence; the dwell so far."""
 
     dwell_ms: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Left:
     """The presence is over; it lasted from `entered_at_ms` to `last_at_ms`."""
 
@@ -182,10 +183,13 @@ def _confirm(state: Presence, since_ms: int, until_ms: int) -> tuple[Presence, t
 
 
 def _leave(state: Presence) -> tuple[Presence, tuple[Event, ...]]:
-    gone = Presence(state.seen_at_ms, fix=state.fix)
+    return Presence(state.seen_at_ms, fix=state.fix), _left(state)
+
+
+def _left(state: Presence) -> tuple[Event, ...]:
     if state.entered_at_ms is None:
-        return gone, ()
-    return gone, (Left(state.entered_at_ms, state.last_at_ms or state.entered_at_ms),)
+        return ()
+    return (Left(state.entered_at_ms, state.last_at_ms or state.entered_at_ms),)
 
 
 def _hear(state: Presence, evidence: Evidence) -> tuple[Presence, tuple[Event, ...]]:
@@ -200,15 +204,17 @@ def _hear(state: Presence, evidence: Evidence) -> tuple[Presence, tuple[Event, .
 
 def pooled(kept: tuple[tuple[int, int], ...], evidence: Evidence) -> list[tuple[int, int]]:
     """Samples of a beacon sighting together with those kept of the newest window."""
-    return [*kept, *(sample for sample in heard(evidence) if valid_rssi(sample[1]))]
+    return [*kept, *[sample for sample in heard(evidence) if valid_rssi(sample[1])]]
 
 
 def newest_window(samples: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
     """The samples that later ones may still join in a window."""
     if not samples:
         return ()
-    start_ms = window_start(max(at_ms for at_ms, _ in samples))
-    return tuple(sample for sample in samples if start_ms <= sample[0] < start_ms + WINDOW_MS)[-KEPT_SAMPLES:]
+    start_ms = window_start(max(samples)[0])
+    return tuple(
+        [sample for sample in samples if start_ms <= sample[0] < start_ms + WINDOW_MS][-KEPT_SAMPLES:]
+    )
 
 
 def _shielded(state: Presence, at_ms: int) -> bool:
@@ -236,7 +242,7 @@ def left_all(
         return state, ()
     if _shielded(state, at_ms):
         return state, ()
-    return None, _leave(state)[1]
+    return None, _left(state)
 
 
 def dwelled(before: Presence | None, after: Presence | None, *, duration_ms: int) -> bool:

@@ -50,7 +50,8 @@ class StayKind(StrEnum):
     CLOSED = "closed"
 
 
-@dataclass(frozen=True, slots=True)
+# Made anew each time that a stay is looked at: frozen would take four times as long. Nobody changes one.
+@dataclass(slots=True)
 class Stay:
     """One stay: from its first to its last inside evidence (epoch milliseconds, UTC), never padded.
 
@@ -175,15 +176,16 @@ def _stay(marks: Sequence[Mark], end_ms: int, *, rules: StayRules, proofs_ms: Se
     gap_ms = rules.gap_merge_s * 1000
     first = marks[0]
     proven = any(first.at_ms - gap_ms <= proof <= end_ms + gap_ms for proof in proofs_ms)
+    verdicts, transitions = [mark.verdict for mark in marks], {mark.transition for mark in marks}
     return Stay(
         start_ms=first.at_ms,
         end_ms=end_ms,
         first_device_id=first.device_id,
         first_sighting_id=first.sighting_id,
-        inside_fixes=sum(mark.verdict is Verdict.INSIDE for mark in marks),
-        beacon_windows=sum(mark.verdict is Verdict.HEARD for mark in marks),
-        has_enter=any(mark.transition is Transition.ENTER for mark in marks),
-        has_exit=any(mark.transition is Transition.EXIT for mark in marks),
+        inside_fixes=verdicts.count(Verdict.INSIDE),
+        beacon_windows=verdicts.count(Verdict.HEARD),
+        has_enter=Transition.ENTER in transitions,
+        has_exit=Transition.EXIT in transitions,
         proven=proven,
         confidence=Confidence.HIGH if proven else _confidence(marks, rules),
         sources=tuple(sorted({mark.kind for mark in marks})),

@@ -7,6 +7,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from m2s.bootstrap import Engine
 from m2s.entry.api import head, openapi, problems
+from m2s.entry.api.room import Room
 from m2s.entry.api.sightings import PATH, SightingsDoor
 from m2s.entry.api.v1 import campaigns, coupons, decisions, devices, health, keys, places, reports
 
@@ -25,7 +26,7 @@ ROUTERS = (
 def create_app(engine: Engine) -> ASGIApp:
     """The ASGI application of a running engine."""
     rest = create_rest(engine)
-    sightings = SightingsDoor(engine)
+    sightings = SightingsDoor(engine, rest.state.room)
     metrics = engine.metrics
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,6 +64,7 @@ def create_rest(engine: Engine) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.engine = engine
+    app.state.room = Room()
     for router in ROUTERS:
         app.include_router(router)
     problems.install(app)

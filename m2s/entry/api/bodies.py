@@ -11,13 +11,18 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
-from starlette.types import Receive
+from starlette.types import Message, Receive
 
 from m2s.core.base.errors import Invalid, Problem, TooLarge
 from m2s.entry.api.problems import Malformed, UnsupportedMedia
+from m2s.entry.api.room import Held
 
 DEEPEST = 16
 """Levels of nesting that a body may have; the deepest that anything here needs is 9 (a multipolygon's positions)."""
+MOST_RATIO = 100
+"""How many times its size a body may inflate to; 500 positions that differ in nothing but age reach 34."""
+_STEP_BYTES = 64 * 1024
+"""What is inflated at a time, and what any body may inflate to."""
 
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
@@ -27,6 +32,7 @@ _CONSTANT = re.compile(
     rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|(?<=[\[:,\s])-?(?:NaN|Infinity)(?=[\]},\s])', re.DOTALL
 )
 _PLACED = re.compile(r"JSON is malformed: (.+) \(byte (\d+)\)")
+_MOST_QUOTES = 100_000
 _GZIP_WINDOW = 31
 _syntax = msgspec.json.Decoder(msgspec.Raw)
 
@@ -36,34 +42,35 @@ class ClientGoneError(Exception):
 
 
 async def read_body(
-    receive: Receive, headers: list[tuple[bytes, bytes]], *, limit: int, gzip_allowed: bool = False
+    receive: Receive,
+    headers: list[tuple[bytes, bytes]],
+    *,
+    limit: int,
+    held: Held,
+    gzip_allowed: bool = False,
 ) -> bytes:
     """The whole body, inflated; raises TooLarge as soon as it passes `limit` bytes, before or after inflation.
 
-    Raises UnsupportedMedia for any other content encoding, Malformed for bad gzip, ClientGoneError.
+    Raises UnsupportedMedia for any other content encoding, Malformed for bad gzip, ClientGoneError, and Unavailable
+    when there is no room to hold it.
     """
     inflate = _inflater(headers, gzip_allowed=gzip_allowed)
     length = _header(headers, b"content-length")
     if length.isdigit() and int(length[:19]) > limit:
         raise _too_large(limit)
-    received = size = 0
-    parts: list[bytes] = []
-    more = True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGoneError
-        chunk = message.get("body", b"")
-        more = message.get("more_body", False)
-        received += len(chunk)
-        part = inflate.decompress(chunk, limit - size + 1) if inflate and chunk else chunk
-        size += len(part)
-        if received > limit or size > limit:
+    message = await receive()
+    if inflate is None and message["type"] == "http.request" and not message.get("more_body"):
+        body: bytes = message.get("body", b"")
+        if len(body) > limit:
             raise _too_large(limit)
-        parts.append(part)
-    if inflate:
-        inflate.close()
-    return b"".join(parts)
+        held.take(len(body))
+        return body
+    arriving = _Arriving(inflate, limit, held=held)
+    if arriving.take(message):
+        async with held.arriving():
+            while arriving.take(await receive()):
+                pass
+    return arriving.whole()
 
 
 def read_json(body: bytes) -> Any:
@@ -134,8 +141,13 @@ def not_json(body: bytes) -> Malformed:
 def with_numbers_for_constants(body: bytes) -> bytes:
     """The body with each NaN and Infinity that stands for a value replaced by a number that no field takes.
 
-    One of them then costs the value that holds it and not the whole JSON text.
+    One of them then costs the value that holds it and not the whole JSON text. A body with more quotes than any
+    batch needs is left alone.
     """
+    if b"NaN" not in body and b"Infinity" not in body:
+        return body
+    if body.count(b'"') + body.count(b"NaN") + body.count(b"Infinity") > _MOST_QUOTES:
+        return body
     return _CONSTANT.sub(lambda found: found[0] if found[0].startswith(b'"') else b"1e999", body)
 
 
@@ -157,20 +169,57 @@ def media_type(headers: list[tuple[bytes, bytes]]) -> str:
     return kind.strip()
 
 
+class _Arriving:
+    """A body of which so much has arrived."""
+
+    def __init__(self, inflate: "_Inflater | None", limit: int, *, held: Held) -> None:
+        self._inflate = inflate
+        self._limit = limit
+        self._held = held
+        self._parts: list[bytes] = []
+        self._received = self._size = 0
+
+    def take(self, message: Message) -> bool:
+        """Takes what came next; says whether more is to come."""
+        if message["type"] == "http.disconnect":
+            raise ClientGoneError
+        chunk = message.get("body", b"")
+        self._received += len(chunk)
+        if self._received > self._limit:
+            raise _too_large(self._limit)
+        for part in self._inflate.pieces(chunk) if self._inflate and chunk else (chunk,):
+            self._size += len(part)
+            if self._size > self._limit:
+                raise _too_large(self._limit)
+            if self._size > max(_STEP_BYTES, self._received * MOST_RATIO):
+                raise TooLarge(f"the body inflates to more than {MOST_RATIO} times its size")
+            self._held.take(len(part))
+            self._parts.append(part)
+        return bool(message.get("more_body", False))
+
+    def whole(self) -> bytes:
+        if self._inflate:
+            self._inflate.close()
+        return b"".join(self._parts)
+
+
 class _Inflater:
-    """Inflates one gzip member, never more than asked for."""
+    """Inflates one gzip member, step by step, so that whoever takes the pieces can stop before there are too many."""
 
     def __init__(self) -> None:
         self._stream = zlib.decompressobj(_GZIP_WINDOW)
 
-    def decompress(self, chunk: bytes, most: int) -> bytes:
-        try:
-            inflated = self._stream.decompress(self._stream.unconsumed_tail + chunk, most)
-        except zlib.error:
-            raise Malformed("the body is not gzip", code="not_gzip") from None
-        if self._stream.unused_data:
-            raise Malformed("the body goes on after the end of its gzip data", code="not_gzip")
-        return inflated
+    def pieces(self, chunk: bytes) -> Iterator[bytes]:
+        step = b" "
+        while chunk or len(step) == _STEP_BYTES:
+            try:
+                step = self._stream.decompress(chunk, _STEP_BYTES)
+            except zlib.error:
+                raise Malformed("the body is not gzip", code="not_gzip") from None
+            if self._stream.unused_data:
+                raise Malformed("the body goes on after the end of its gzip data", code="not_gzip")
+            yield step
+            chunk = self._stream.unconsumed_tail
 
     def close(self) -> None:
         if not self._stream.eof:

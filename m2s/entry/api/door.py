@@ -52,11 +52,12 @@ class Door(APIRoute):
                 text = bearer(request.scope["headers"])
                 request.state.principal = await admit(request.app.state.engine, text, roles)
             check_query(request.scope["query_string"], known)
-            try:
-                body = await read_body(request.receive, request.scope["headers"], limit=limit)
-            except ClientGoneError:
-                raise Malformed("the body ended too early") from None
-            return await handle(await _CheckedRequest.of(request, body, media=media))
+            with request.app.state.room.hold() as held:
+                try:
+                    body = await read_body(request.receive, request.scope["headers"], limit=limit, held=held)
+                except ClientGoneError:
+                    raise Malformed("the body ended too early") from None
+                return await handle(await _CheckedRequest.of(request, body, media=media))
 
         return guarded
 

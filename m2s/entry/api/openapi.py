@@ -7,9 +7,13 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from m2s.app.sighting import Answer
+from m2s.app.visit_events import CORRECTED, RETRACTED, STARTED
 from m2s.entry.api import sightings
 from m2s.entry.api.door import ROLES
 from m2s.entry.api.problems import CONTENT_TYPE, ProblemDocument
+
+_EVENTS = (STARTED, CORRECTED, RETRACTED, "offer.decided")
+"""What the answer to sightings can tell."""
 
 _REF = "#/components/schemas/{name}"
 _PROBLEMS = {
@@ -17,6 +21,7 @@ _PROBLEMS = {
     "401": "A valid key or device token is needed",
     "403": "The role does not allow this",
     "404": "There is no such thing",
+    "408": "The request arrives too slowly",
     "409": "The request conflicts with what already happened",
     "413": "The body is too large",
     "415": "The body's type or encoding is not taken",
@@ -91,7 +96,10 @@ def _sightings_operation(schemas: dict[str, Any]) -> dict[str, Any]:
         "requestBody": {"required": True, "content": {"application/json": {"schema": batch}}},
         "responses": {
             "200": {
-                "description": "accepted + away + duplicates + len(rejected) = items sent",
+                "description": (
+                    "accepted + away + duplicates + len(rejected) = items sent. The `type` of an event is one of "
+                    f"{', '.join(_EVENTS)}; each has `store_id`, and `visit_id` or `offer_id`."
+                ),
                 "content": {"application/json": {"schema": answer}},
             }
         },

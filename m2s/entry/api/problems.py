@@ -47,6 +47,12 @@ class HeadTooLarge(TooLarge):
     code = "head_too_large"
 
 
+class TooSlow(M2sError):
+    """The request arrives too slowly."""
+
+    code = "too_slow"
+
+
 class UnsupportedMedia(Invalid):
     """The body's type or encoding is not one that this route reads."""
 
@@ -58,6 +64,7 @@ STATUS: Mapping[type[M2sError], int] = {
     Unauthenticated: 401,
     Forbidden: 403,
     NotFound: 404,
+    TooSlow: 408,
     Conflict: 409,
     TooLarge: 413,
     UnsupportedMedia: 415,

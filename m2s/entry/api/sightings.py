@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from m2s.app.access import Principal, Role
 from m2s.app.sighting import Answer, Batch, BeaconSighting, Geofence, Location, Moment, Rejected, Sighting
 from m2s.bootstrap import Engine
-from m2s.core.base.errors import Invalid, M2sError, Problem, TooLarge
+from m2s.core.base.errors import Invalid, M2sError, Problem, TooLarge, Unavailable
 from m2s.core.base.instants import to_ms
 from m2s.core.presence.evidence import Transition
 from m2s.entry.api.bodies import (
@@ -30,6 +30,7 @@ from m2s.entry.api.bodies import (
 )
 from m2s.entry.api.door import admit, bearer, check_query
 from m2s.entry.api.problems import UnsupportedMedia, document_of, unexpected
+from m2s.entry.api.room import Room
 from m2s.entry.api.sentences import of_msgspec
 from m2s.entry.api.waiting import answered
 
@@ -39,6 +40,8 @@ MOST_BYTES = 1024 * 1024
 MOST_ITEMS = 500
 SAMPLED_EVERY = 64
 """Unknown fields are counted in one request of so many, because that needs a second decoding."""
+_MOST_SAMPLED_BYTES = 64 * 1024
+"""In none that is larger: what is decoded without knowing its fields can take a hundred times its size."""
 
 log = structlog.get_logger()
 
@@ -76,8 +79,9 @@ _FIELDS = {
 class SightingsDoor:
     """Takes batches for one engine."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, room: Room) -> None:
         self._engine = engine
+        self._room = room
         self._requests = count()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -90,6 +94,8 @@ class SightingsDoor:
             return
         except M2sError as error:
             status, body, headers = document_of(error)
+            if isinstance(error, Unavailable):
+                self._engine.metrics.refused(error.code)
         except Exception:
             log.exception("sightings.failed")
             status = 500
@@ -105,9 +111,14 @@ class SightingsDoor:
         check_query(scope["query_string"], ())
         if media_type(headers) != "application/json":
             raise UnsupportedMedia("send the sightings as application/json")
-        body = await read_body(receive, headers, limit=MOST_BYTES, gzip_allowed=True)
+        self._engine.database.check_room()
+        with self._room.hold() as held:
+            body = await read_body(receive, headers, limit=MOST_BYTES, held=held, gzip_allowed=True)
+            return await self._answer(caller, body)
+
+    async def _answer(self, caller: Principal, body: bytes) -> Answer:
         items, rejected, sent_at_ms = _decode(body)
-        if next(self._requests) % SAMPLED_EVERY == 0:
+        if next(self._requests) % SAMPLED_EVERY == 0 and len(body) <= _MOST_SAMPLED_BYTES:
             self._engine.metrics.unknown_fields(unknown_fields(body))
         batch = await self._batch(caller, items, rejected=rejected, sent_at_ms=sent_at_ms)
         answer = await answered(self._engine.submit(batch))

@@ -1,8 +1,7 @@
 """Which campaigns run? YAML files checked and put into force, and campaigns paused, resumed and stopped."""
 
 import sys
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,10 +10,8 @@ import typer
 from m2s.entry.cli.options import AsJson, Config
 
 if TYPE_CHECKING:
-    from campaigns.model import Campaign
     from campaigns.outline import StoreOutline
     from campaigns.problems import Problem
-    from m2s.bootstrap import Desk
 
 group = typer.Typer(
     name="campaigns", help="Campaigns, one YAML file each.", no_args_is_help=True, rich_markup_mode=None
@@ -35,19 +32,20 @@ def validate(files: _Files, config: Config = None, as_json: AsJson = False) -> N
 
     from m2s.bootstrap import database_file
     from m2s.entry.cli.desk import reading, settings_of
+    from m2s.entry.cli.orders import outlines, read_campaigns
     from m2s.entry.cli.printing import counted, print_json
 
     database = database_file(settings_of(config))
     stores: list[StoreOutline] | None = None
     if database.exists():
         with reading(config) as desk:
-            stores = _outlines(desk)
-    read, problems = _read(files, stores)
+            stores = outlines(desk)
+    read, problems = read_campaigns(_texts(files), stores)
     against = f"{counted(len(stores), 'store')} of {database}" if stores is not None else None
     if as_json:
         print_json(
             {
-                "valid": [{"file": str(file), "campaign_id": campaign.id} for file, _, campaign in read],
+                "valid": [{"file": file, "campaign_id": campaign.id} for file, _, campaign in read],
                 "problems": [asdict(problem) for problem in problems],
                 "checked_against": against,
             }
@@ -73,27 +71,21 @@ def apply(files: _Files, config: Config = None, as_json: AsJson = False) -> None
 
     When one has a problem, nothing is applied. A paused campaign stays paused.
     """
-    from m2s.entry.cli.desk import settings_of, writing
+    from campaigns.problems import Problem
+    from m2s.entry.cli.desk import carry_out, settings_of
     from m2s.entry.cli.printing import print_json
 
-    route = "use PUT /v1/campaigns/{id} there, or stop it first"
-    with writing(settings_of(config), instead=route) as desk:
-        read, problems = _read(files, _outlines(desk))
-        if problems:
-            _tell(problems)
-            typer.echo("m2s: nothing was applied", err=True)
-            raise typer.Exit(1)
-        _refuse_what_cannot_be_applied([campaign for _, _, campaign in read], desk)
-        done = [desk.publish.apply_campaign(None, text, file=str(file)) for file, text, _ in read]
+    done = carry_out(settings_of(config), "campaigns apply", files=_texts(files))
+    if done["problems"]:
+        _tell([Problem(**problem) for problem in done["problems"]])
+        typer.echo("m2s: nothing was applied", err=True)
+        raise typer.Exit(1)
     if as_json:
-        changes = [
-            {"campaign_id": it.campaign.id, "change": it.change, "state": it.campaign.state} for it in done
-        ]
-        print_json({"campaigns": changes})
+        print_json({"campaigns": done["campaigns"]})
         return
-    for applied in done:
-        state = "" if applied.campaign.state == "active" else f" ({applied.campaign.state})"
-        typer.echo(f"{applied.campaign.id}: {applied.change}{state}")
+    for applied in done["campaigns"]:
+        state = "" if applied["state"] == "active" else f" ({applied['state']})"
+        typer.echo(f"{applied['campaign_id']}: {applied['change']}{state}")
 
 
 @group.command("list", epilog="Example: m2s campaigns list")
@@ -132,53 +124,16 @@ def stop(campaign_id: _CampaignId, config: Config = None) -> None:
 
 
 def _set_state(verb: str, campaign_id: str, config: Path | None) -> None:
-    from m2s.entry.cli.desk import settings_of, writing
+    from m2s.entry.cli.desk import carry_out, settings_of
 
-    route = f"use POST /v1/campaigns/{campaign_id}/{verb} there, or stop it first"
-    with writing(settings_of(config), instead=route) as desk:
-        change = {"pause": desk.publish.pause, "resume": desk.publish.resume, "stop": desk.publish.stop}[verb]
-        row = change(campaign_id)
-    typer.echo(f"{row.id}: {row.state}")
+    done = carry_out(settings_of(config), f"campaigns {verb}", campaign_id=campaign_id)
+    typer.echo(f"{done['campaign_id']}: {done['state']}")
 
 
-def _outlines(desk: "Desk") -> "list[StoreOutline]":
-    from m2s.app.publish import outline_of
-
-    return [outline_of(store) for store in desk.catalog().stores.values()]
-
-
-def _read(
-    files: Iterable[Path], stores: "Sequence[StoreOutline] | None"
-) -> "tuple[list[tuple[Path, bytes, Campaign]], list[Problem]]":
-    """The files that are valid, and every problem of the others."""
-    from campaigns.problems import CampaignProblems
-    from campaigns.reader import read_campaign
+def _texts(files: Sequence[Path]) -> list[tuple[str, bytes]]:
     from m2s.entry.cli.desk import bytes_of
 
-    read, problems = [], []
-    for file in files:
-        text = bytes_of(file)
-        try:
-            read.append((file, text, read_campaign(text, str(file), stores=stores)))
-        except CampaignProblems as found:
-            problems += found.problems
-    return read, problems
-
-
-def _refuse_what_cannot_be_applied(campaigns: "Sequence[Campaign]", desk: "Desk") -> None:
-    """Raises Conflict when two files hold one campaign, or one that was stopped: before anything is applied."""
-    from m2s.core.base.errors import Conflict
-
-    twice, times = Counter(campaign.id for campaign in campaigns).most_common(1)[0]
-    if times > 1:
-        raise Conflict(f"{times} of the files hold the campaign {twice!r}; nothing was applied")
-    stopped = {row.id for row in desk.publish.campaigns() if row.state == "stopped"}
-    for campaign in campaigns:
-        if campaign.id in stopped:
-            raise Conflict(
-                f"the campaign {campaign.id!r} was stopped for good; give it another id after `campaign:`."
-                " Nothing was applied"
-            )
+    return [(str(file), bytes_of(file)) for file in files]
 
 
 def _tell(problems: "Sequence[Problem]") -> None:

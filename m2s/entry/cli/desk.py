@@ -1,16 +1,24 @@
-"""How does a command get at the database? To read beside a running server, or to write while no one owns it."""
+"""How does a command get at the database? It reads beside a server, and writes as its owner or through its owner."""
 
 import logging
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from m2s.bootstrap import Desk, configure_logs, database_file, database_flaw, database_owner, open_desk
 from m2s.core.base.errors import Conflict, Invalid
+from m2s.entry.cli.local_socket import ask, socket_path
+from m2s.entry.cli.orders import ORDERS
 from m2s.settings import Settings, load_settings
 
 DATABASE_IN_USE = "database_in_use"
+
+_PATIENCE_S = 5.0
+"""How long a command waits for a server that starts or stops, or for another command."""
+_PAUSE_S = 0.05
 
 
 def settings_of(config: Path | None) -> Settings:
@@ -25,6 +33,30 @@ def reading(config: Path | None) -> Iterator[Desk]:
     settings = settings_of(config)
     with _telling_flaws(settings), open_desk(settings, read_only=True) as desk:
         yield desk
+
+
+def carry_out(settings: Settings, name: str, **arguments: Any) -> Any:
+    """Has an order of ORDERS carried out: by the server that owns the database, or here while nobody does.
+
+    Raises what the order raises, Conflict when an owner takes no orders, and Unavailable when the server ended before
+    it answered: only then it may have been done all the same.
+    """
+    path = socket_path(database_file(settings))
+    give_up_s = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            return ask(path, name, arguments)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            passing = isinstance(error, FileNotFoundError | ConnectionRefusedError)
+        instead = f"it takes no orders at {path} ({reason}): wait for its end or stop it, then try again"
+        try:
+            with writing(settings, instead=instead) as desk:
+                return ORDERS[name](desk, **arguments)
+        except Conflict as error:
+            if error.code != DATABASE_IN_USE or not passing or time.monotonic() > give_up_s:
+                raise
+        time.sleep(_PAUSE_S)
 
 
 @contextmanager

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from m2s.app.explain import Explained, LastSeen
     from m2s.bootstrap import Desk
 
+_WORTH_TELLING_MS = 60_000
+
 EXAMPLE = "Example: m2s explain --shopper shp_01kc3… --at 2026-11-02T09:30:00+01:00"
 
 
@@ -48,12 +50,15 @@ def explain(
                 "decisions": [_as_json(item) for item in found.decisions],
                 "sentences": found.sentences,
                 "last_seen": [_seen_as_json(seen) for seen in found.last_seen],
+                "clock_offset_ms": found.clock_offset_ms,
             }
         )
         return
     blocks = [_block(item, zones) for item in found.decisions]
     blocks += found.sentences
     blocks += [_seen_line(seen, zones) for seen in found.last_seen]
+    if found.clock_offset_ms is not None and abs(found.clock_offset_ms) >= _WORTH_TELLING_MS:
+        blocks.append(_clock_line(found.clock_offset_ms))
     typer.echo("\n\n".join(blocks))
 
 
@@ -95,6 +100,12 @@ def _block(item: "Explained", zones: dict[str, str]) -> str:
 def _seen_line(seen: "LastSeen", zones: dict[str, str]) -> str:
     when = _local(seen.at, seen.store_id, zones)
     return f"{when}  last seen at {seen.store_id}, zone {seen.zone_id}, by {seen.kind}"
+
+
+def _clock_line(offset_ms: int) -> str:
+    wrong = timedelta(seconds=abs(offset_ms) // 1000)
+    side = "ahead of" if offset_ms > 0 else "behind"
+    return f"The clock of this phone is {wrong} (h:mm:ss) {side} ours; no event time was changed for that."
 
 
 def _local(at: datetime, store_id: str, zones: dict[str, str]) -> str:

@@ -4,7 +4,6 @@ from typing import Annotated, Literal
 
 import typer
 
-from m2s.app.access import Role
 from m2s.entry.cli.options import AsJson, Config
 
 group = typer.Typer(
@@ -25,20 +24,19 @@ def create(
 ) -> None:
     """Create a key and print it, this once."""
     from m2s.core.base.errors import Invalid
-    from m2s.entry.cli.desk import settings_of, writing
+    from m2s.entry.cli.desk import carry_out, settings_of
     from m2s.entry.cli.printing import print_json
 
     if role == "till" and store is None:
         raise Invalid("a till key is bound to one store: add --store and an id that `m2s stores list` shows")
     if role != "till" and store is not None:
         raise Invalid(f"only a till key is bound to a store: leave --store out for the role {role}")
-    with writing(settings_of(config), instead="use POST /v1/keys there, or stop it first") as desk:
-        row, text = desk.access.create_key(Role(role), store)
+    made = carry_out(settings_of(config), "keys create", role=role, store_id=store)
     if as_json:
-        print_json({"key_id": row.id, "role": row.role, "store_id": row.store_id, "key": text})
+        print_json(made)
     else:
-        typer.echo(text)
-        typer.echo(f"This is the key {row.id}: keep it, it cannot be shown again.", err=True)
+        typer.echo(made["key"])
+        typer.echo(f"This is the key {made['key_id']}: keep it, it cannot be shown again.", err=True)
 
 
 @group.command("list", epilog="Example: m2s keys list")
@@ -73,9 +71,7 @@ def revoke(
     config: Config = None,
 ) -> None:
     """End a key at once."""
-    from m2s.entry.cli.desk import settings_of, writing
+    from m2s.entry.cli.desk import carry_out, settings_of
 
-    instead = f"use DELETE /v1/keys/{key_id} there, or stop it first"
-    with writing(settings_of(config), instead=instead) as desk:
-        desk.access.revoke(key_id)
+    carry_out(settings_of(config), "keys revoke", key_id=key_id)
     typer.echo(f"{key_id} is revoked")

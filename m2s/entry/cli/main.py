@@ -7,7 +7,20 @@ import typer
 from typer.core import TyperGroup
 
 from m2s.core.base.errors import M2sError
-from m2s.entry.cli import campaigns, db, demo_command, explain, init, keys, report, serve, stores
+from m2s.entry.cli import (
+    campaigns,
+    db,
+    dead_letters,
+    demo_command,
+    explain,
+    init,
+    keys,
+    report,
+    retention,
+    serve,
+    stores,
+    visits,
+)
 
 
 class _Refusing(TyperGroup):
@@ -58,8 +71,11 @@ app.add_typer(stores.group)
 app.add_typer(campaigns.group)
 app.command(epilog=explain.EXAMPLE)(explain.explain)
 app.command(epilog=report.EXAMPLE)(report.report)
+app.add_typer(visits.group)
 app.add_typer(keys.group)
 app.add_typer(db.group)
+app.add_typer(dead_letters.group)
+app.add_typer(retention.group)
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ import io
 import json
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from textwrap import wrap
 
@@ -19,8 +19,9 @@ def print_json(value: object) -> None:
 
 
 def json_text(value: object) -> str:
-    """A value as JSON, ending in a line break."""
-    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+    """A value as JSON, ending in a line break; a character that UTF-8 has not is escaped."""
+    text = json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+    return text.encode(errors="backslashreplace").decode()
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -68,12 +69,12 @@ def counted(number: int, name: str) -> str:
 
 
 @contextmanager
-def waiting(what: str) -> Iterator[None]:
-    """Shows that something goes on, on standard error where that is a terminal."""
+def waiting(what: str) -> Iterator[Callable[[str], None]]:
+    """Shows that something goes on, on standard error where that is a terminal; what it yields changes the words."""
     from rich.console import Console
 
-    with Console(stderr=True).status(what):
-        yield
+    with Console(stderr=True).status(what) as status:
+        yield status.update
 
 
 def _block(columns: Sequence[str], row: Sequence[object], *, width: int) -> str:

@@ -30,7 +30,7 @@ def serve(
 ) -> None:
     """Run the service until Ctrl-C or SIGTERM.
 
-    It owns the database meanwhile: other commands read beside it, and change things over HTTP.
+    It owns the database meanwhile: other commands read beside it, and have it make their changes.
     """
     from importlib.metadata import version
 

@@ -1,7 +1,9 @@
-"""How is an engine put behind an HTTP port? In the foreground for `serve`, in a thread for the demo."""
+"""How is an engine put behind a port and the local socket? In the foreground for `serve`, in a thread for the demo."""
 
 import asyncio
 import errno
+import logging
+import resource
 import signal
 import socket
 import threading
@@ -10,13 +12,17 @@ from types import FrameType
 
 import uvicorn
 
-from m2s.bootstrap import Engine
+from m2s.bootstrap import Engine, database_file
 from m2s.core.base.errors import Conflict, Invalid
 from m2s.entry.api.app import create_app
-from m2s.entry.api.head import BoundedConnection
+from m2s.entry.api.connections import Connections, Patience
+from m2s.entry.cli.local_socket import LocalSocket, socket_path
 
+_log = logging.getLogger(__name__)
 PORT_TAKEN = "port_taken"
-_DRAIN_S = 30
+_DRAIN_S = 8
+_OTHER_FILES = 128
+"""Files that are open beside the connections: the database's, the log, what Python itself reads."""
 _NOT_HERE = (
     "the host {0!r} is no address of this machine; use 127.0.0.1, or 0.0.0.0 for every network interface"
 )
@@ -26,9 +32,18 @@ class Server:
     """One engine behind one port. Nothing is accepted before the engine has started."""
 
     def __init__(
-        self, engine: Engine, *, port: int = 0, listener: socket.socket | None = None, heartbeat: bool = True
+        self,
+        engine: Engine,
+        *,
+        port: int = 0,
+        listener: socket.socket | None = None,
+        heartbeat: bool = True,
+        patience: Patience | None = None,
     ) -> None:
-        """Takes a bound `listener`; without one, `port` of 127.0.0.1, or a free port where that is taken."""
+        """Takes a bound `listener`; without one, `port` of 127.0.0.1, or a free port where that is taken.
+
+        `patience` is how long clients may take.
+        """
         self._engine = engine
         self._heartbeat = heartbeat
         self._listener = listener or _bound_near(port)
@@ -36,19 +51,28 @@ class Server:
         self._ready = threading.Event()
         self._failure: BaseException | None = None
         self._thread: threading.Thread | None = None
+        patience = patience or Patience()
+        connections = Connections(
+            _most_connections(engine.settings.max_connections),
+            cut_off=engine.metrics.cut_off,
+            patience=patience,
+        )
+        engine.metrics.watch_connections(lambda: len(connections))
         config = uvicorn.Config(
             create_app(engine),
             loop="uvloop",
-            http=BoundedConnection,
+            http=connections.accept,  # type: ignore[arg-type]  # uvicorn only calls it
             ws="none",
             access_log=False,
             log_config=None,
             server_header=False,
             proxy_headers=False,
+            timeout_keep_alive=patience.idle_s,  # type: ignore[arg-type]  # seconds for `call_later`
             timeout_graceful_shutdown=_DRAIN_S,
         )
         self._server = _Announcing(config)
         self._server.engine = engine
+        self._server.local = LocalSocket(socket_path(database_file(engine.settings)), engine)
 
     def run(self, listening: Callable[[], None]) -> None:
         """Serves until SIGTERM or SIGINT, then answers what is in flight and stops the engine.
@@ -102,16 +126,23 @@ class Server:
 
 
 class _Announcing(uvicorn.Server):
-    """Calls `listening` when requests are answered."""
+    """Calls `listening` when requests and the orders of commands are answered."""
 
     engine: Engine
+    local: LocalSocket
     listening: Callable[[], None]
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Starts to listen."""
         self.engine.database.answer_on(asyncio.get_running_loop().call_soon_threadsafe)
         await super().startup(sockets)
+        await self.local.open()
         self.listening()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answers what is in flight."""
+        await super().shutdown(sockets)
+        await self.local.close()
 
 
 def bound(host: str, port: int) -> socket.socket:
@@ -146,6 +177,21 @@ def url_of(listener: socket.socket) -> str:
     """The address under which a bound socket will answer."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _most_connections(wanted: int) -> int:
+    """As many as wanted, or as the system's limit of open files leaves."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files == resource.RLIM_INFINITY or files >= wanted + _OTHER_FILES:
+        return wanted
+    most = max(16, files - _OTHER_FILES)
+    _log.warning(
+        "max_connections is %d, but with %d open files allowed there are %d: raise `ulimit -n` or LimitNOFILE",
+        wanted,
+        files,
+        most,
+    )
+    return most
 
 
 def _bound_near(port: int) -> socket.socket:

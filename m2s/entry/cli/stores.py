@@ -31,27 +31,21 @@ def import_stores(
     as_json: AsJson = False,
 ) -> None:
     """Add or replace the stores of a file: all, or none."""
-    from m2s.bootstrap import read_stores
-    from m2s.entry.cli.desk import settings_of, text_of, writing
+    from m2s.entry.cli.desk import carry_out, settings_of, text_of
     from m2s.entry.cli.printing import counted, print_json, waiting
 
     chosen = file_format or _FORMAT_OF_SUFFIX.get(file.suffix.lower())
     if chosen is None:
         raise typer.BadParameter(f"what is {file}? add --format geojson, csv or osm", param_hint="--format")
     settings = settings_of(config)
-    with waiting(f"reading {file}"):
-        stores = read_stores(text_of(file), chosen, timezone=settings.timezone)
-    with writing(settings, instead="use PUT /v1/stores there, or stop it first") as desk:
-        known = desk.catalog().stores
-        replaced = sum(store.id in known for store in stores)
-        with waiting(f"publishing {counted(len(stores), 'store')}"):
-            version = desk.publish.publish_stores(stores)
+    text = text_of(file)
+    with waiting(f"importing {file}"):
+        done = carry_out(settings, "stores import", text=text, file_format=chosen, timezone=settings.timezone)
     if as_json:
-        counts = {"stores": len(stores), "created": len(stores) - replaced, "replaced": replaced}
-        print_json({**counts, "version": version})
+        print_json(done)
     else:
-        added = counted(len(stores) - replaced, "store")
-        typer.echo(f"{added} added, {replaced} replaced (catalog version {version})")
+        added = counted(done["created"], "store")
+        typer.echo(f"{added} added, {done['replaced']} replaced (catalog version {done['version']})")
 
 
 @group.command("list", epilog="Example: m2s stores list")

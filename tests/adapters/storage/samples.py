@@ -102,7 +102,6 @@ VISIT = VisitRow(
     kind="visit",
     confidence="high",
     status="open",
-    started=True,
     sources="location,beacon",
     replaces=None,
     rule_version="1",

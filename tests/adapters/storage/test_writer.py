@@ -11,7 +11,7 @@ import pytest
 
 from m2s.adapters.storage.database import SqlDatabase
 from m2s.adapters.storage.engine import write_engine
-from m2s.adapters.storage.writer import MAX_GROUP_WEIGHT
+from m2s.adapters.storage.writer import MAX_GROUP_WEIGHT, MAX_WAITING_WORKS
 from m2s.app.groups import GroupResult
 from m2s.app.ports import Records
 from m2s.core.base.errors import Unavailable
@@ -50,7 +50,7 @@ class Words:
     def join(self, item: str, answers: Sequence[str]) -> str:
         return f"{item}: {', '.join(answers)}"
 
-    def refuse(self, item: str, error: Exception) -> str:
+    def refuse(self, _records: Records, item: str, error: Exception) -> str:
         return f"refused {item}: {error}"
 
 
@@ -60,7 +60,7 @@ def keep(records: Records, letter: str) -> None:
 
 def kept(database: SqlDatabase) -> str:
     with database.read() as records:
-        return "".join(sighting_id for _, sighting_id, _ in records.sightings.recent_ids(0))[::-1]
+        return "".join(letter for _, ids in records.sightings.recent_ids(0) for letter in ids)[::-1]
 
 
 class Gate:
@@ -147,6 +147,36 @@ def test_the_limit_of_a_group_can_be_set(url: str) -> None:
     assert words.groups == [["a"], ["b"], ["c"]]
 
 
+def test_a_full_queue_refuses_items_at_once_and_not_other_work(url: str) -> None:
+    with SqlDatabase(url, waiting_weight=5) as database:
+        database.handle_groups(Words())
+        gate = Gate(database)
+        waiting = [database.submit_grouped("abc"), database.submit_grouped("def")]
+        assert database.waiting_weight == 6
+        with pytest.raises(Unavailable, match="6 sightings wait"):
+            database.submit_grouped("g")
+        with pytest.raises(Unavailable):
+            database.check_room()
+        work = database.submit(lambda records: keep(records, "1"))
+        gate.open()
+        work.result(WAIT_S)
+        assert [future.result(0) for future in waiting] == ["kept abc", "kept def"]
+        assert database.waiting_weight == 0
+        assert database.submit_grouped("g").result(WAIT_S) == "kept g"
+        assert kept(database) == "abcdef1g"
+
+
+def test_too_much_waiting_work_is_refused_and_what_waits_is_done(database: SqlDatabase) -> None:
+    gate = Gate(database)
+    waiting = [database.submit(lambda _: None) for _ in range(MAX_WAITING_WORKS)]
+    with pytest.raises(Unavailable, match="transactions wait"):
+        database.submit(lambda _: None)
+    gate.open()
+    waiting[-1].result(WAIT_S)
+    database.write(lambda records: keep(records, "a"))
+    assert kept(database) == "a"
+
+
 def test_work_and_items_keep_the_order_of_their_submission(database: SqlDatabase, words: Words) -> None:
     gate = Gate(database)
     last: Future[Any] = database.submit_grouped("ab")
@@ -176,6 +206,27 @@ def test_an_item_that_cannot_be_split_is_refused(database: SqlDatabase, words: W
     assert database.submit_grouped("!").result(WAIT_S) == "refused !: ! cannot be kept"
     assert words.groups == [["!"]]
     assert kept(database) == ""
+
+
+def test_a_refusal_keeps_what_it_writes_and_one_that_fails_does_not_stop_the_writer(
+    database: SqlDatabase,
+) -> None:
+    class Keeping(Words):
+        def refuse(self, records: Records, item: str, error: Exception) -> str:
+            keep(records, "x" if self.broken_publish else "r")
+            if self.broken_publish:
+                raise error
+            return item
+
+    handler = Keeping()
+    database.handle_groups(handler)
+    assert database.submit_grouped("a!b").result(WAIT_S) == "a!b: kept a, !, kept b"
+    assert kept(database) == "arb"
+    handler.broken_publish = True
+    with pytest.raises(ValueError, match="cannot be kept"):
+        database.submit_grouped("!").result(WAIT_S)
+    assert database.submit_grouped("c").result(WAIT_S) == "kept c"
+    assert kept(database) == "arbc"
 
 
 def test_a_handler_that_forgets_an_answer_is_not_committed(database: SqlDatabase) -> None:

@@ -61,6 +61,15 @@ def check_against_brute_force(index: ZoneIndex, latitudes: np.ndarray, longitude
     pairs = set(zip(padded.point_index.tolist(), padded.zone_index.tolist(), strict=True))
     assert pairs == set(zip(*(axis.tolist() for axis in np.nonzero(distances <= index.pads_m)), strict=True))
     assert np.allclose(padded.distance_m, distances[padded.point_index, padded.zone_index], atol=1e-6)
+    located = index._locate_together(latitudes, longitudes)
+    for point, place in enumerate(zip(latitudes.tolist(), longitudes.tolist(), strict=True)):
+        found = located.point_index == point
+        alone, held = index.locate_one(*place)
+        assert (alone, [number for number, _ in held]) == (
+            located.away[point],
+            located.zone_index[found].tolist(),
+        )
+        assert [distance_m for _, distance_m in held] == pytest.approx(located.distance_m[found], abs=1e-6)
     nearest = distances.min(axis=1)
     away = ~index.near_any(latitudes, longitudes)
     assert not (away & (nearest <= 2_000.0)).any()

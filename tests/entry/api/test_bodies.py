@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Iterable
 from contextlib import suppress
+from random import Random
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from m2s.entry.api.bodies import (
     with_numbers_for_constants,
 )
 from m2s.entry.api.problems import Malformed, UnsupportedMedia
+from m2s.entry.api.room import Room
 
 GZIP = [(b"content-encoding", b"gzip")]
 
@@ -62,7 +64,8 @@ class Wire:
 
 
 def read(wire: Wire, headers: list[tuple[bytes, bytes]] | None = None, *, limit: int = 1000) -> bytes:
-    return asyncio.run(read_body(wire.receive, headers or [], limit=limit, gzip_allowed=True))
+    with Room().hold() as held:
+        return asyncio.run(read_body(wire.receive, headers or [], limit=limit, held=held, gzip_allowed=True))
 
 
 def depth(value: Any) -> int:
@@ -100,6 +103,19 @@ def test_a_length_that_lies_changes_nothing(length: bytes) -> None:
 def test_gzip_is_inflated_across_chunks() -> None:
     packed = gzip.compress(b"some text " * 50)
     assert read(Wire([packed[:7], packed[7:9], packed[9:]]), GZIP) == b"some text " * 50
+
+
+@pytest.mark.parametrize("size", [65_535, 65_536, 65_537, 200_000])
+def test_gzip_is_inflated_whole_at_every_step(size: int) -> None:
+    text = bytes(Random(1).choices(b" \n", k=size))
+    assert read(Wire([gzip.compress(text)]), GZIP, limit=size) == text
+
+
+def test_what_inflates_too_far_is_refused_though_it_is_within_the_limit() -> None:
+    packed = gzip.compress(bytes(500_000), 9)
+    assert read(Wire([gzip.compress(bytes(60_000), 9)]), GZIP, limit=60_000) == bytes(60_000)
+    with pytest.raises(TooLarge, match="100 times"):
+        read(Wire([packed]), GZIP, limit=500_000)
 
 
 def test_a_gzip_bomb_stops_at_the_limit() -> None:

@@ -119,16 +119,19 @@ class Service:
     def kept(self) -> int:
         """How many sightings are stored."""
         with self.engine.database.read() as records:
-            return sum(1 for _ in records.sightings.recent_ids(0))
+            return sum(len(ids) for _, ids in records.sightings.recent_ids(0))
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Service]:
-    """A service on a database in the folder, with the bakeries, and a key per role; the device role is a phone."""
+def running(folder: Path, **options: Any) -> Iterator[Service]:
+    """A service on a database in the folder, with the bakeries, and a key per role; the device role is a phone.
+
+    Options are settings.
+    """
     url = f"sqlite:///{folder / 'm2s.sqlite3'}"
     upgrade(url)
     clock = SteppedClock(MORNING)
-    settings = Settings(database_url=url, universal_holdout=0)
+    settings = Settings(database_url=url, universal_holdout=0, **options)
     engine = build_engine(settings, world=World(clock, SeededIds(clock, seed=1), io.StringIO()))
     engine.start(heartbeat=False)
     try:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,10 +29,15 @@ class Shell:
 
     def run(self, *words: str, code: int = 0) -> Result:
         """Types a command in this process and expects its exit code."""
+        result = self.type(*words)
+        assert result.exit_code == code, result.output
+        return result
+
+    def type(self, *words: str) -> Result:
+        """Types a command in this process."""
         result = CliRunner().invoke(app, list(words))
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
-        assert result.exit_code == code, result.output
         return result
 
     def python(self, code: str) -> str:
@@ -60,6 +68,15 @@ class Shell:
         return process.returncode, out, err
 
 
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server process and the key of a manager."""
+
+    process: subprocess.Popen[str]
+    url: str
+    key: str
+
+
 @pytest.fixture
 def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
     for name in [name for name in os.environ if name.startswith("M2S_")]:
@@ -80,3 +97,39 @@ def shop(shell: Shell) -> Shell:
     shell.run("stores", "import", "stores.geojson")
     shell.run("campaigns", "apply", "campaigns/welcome.yaml")
     return shell
+
+
+@pytest.fixture
+def running(shop: Shell) -> Iterator[Running]:
+    """`m2s serve` in the folder of `shop`."""
+    key = shop.run("keys", "create", "--role", "manager").stdout.strip()
+    with serving(shop) as (process, url):
+        yield Running(process, url, key)
+
+
+@contextmanager
+def serving(shell: Shell, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """`m2s serve` as a process that is killed in the end, and its address."""
+    process = shell.start("serve", "--port", "0", *options)
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line.startswith("m2s listens on http://127.0.0.1:"), process.communicate()
+        yield process, line.split()[-1]
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def wait_until_refused(url: str) -> None:
+    """Waits until the server at an address takes no more connections."""
+    host, port = url.removeprefix("http://").split(":")
+    deadline_s = time.monotonic() + 10
+    while time.monotonic() < deadline_s:
+        try:
+            socket.create_connection((host, int(port)), timeout=5).close()
+        except ConnectionResetError:
+            continue
+        except ConnectionRefusedError:
+            return
+    raise AssertionError("the server still accepts connections")

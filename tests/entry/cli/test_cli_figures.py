@@ -45,7 +45,6 @@ def device(shop: Shell) -> str:
             kind="visit",
             confidence="high",
             status="final",
-            started=True,
             sources="location",
             replaces=None,
             rule_version="visits-1",

@@ -6,10 +6,7 @@ import gc
 import json
 import signal
 import socket
-import subprocess
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
@@ -18,54 +15,7 @@ import pytest
 from m2s.bootstrap import build_engine
 from m2s.entry.cli.server import Server
 from m2s.settings import load_settings
-from tests.entry.cli.conftest import Shell
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """A server process and the key of a manager."""
-
-    process: subprocess.Popen[str]
-    url: str
-    key: str
-
-
-@pytest.fixture
-def running(shop: Shell) -> Iterator[Running]:
-    key = shop.run("keys", "create", "--role", "manager").stdout.strip()
-    process = shop.start("serve", "--port", "0")
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert line.startswith("m2s listens on http://127.0.0.1:"), process.communicate()
-        yield Running(process, line.split()[-1], key)
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def test_beside_a_server_commands_read_and_name_the_route_for_what_they_may_not_write(
-    shop: Shell, running: Running
-) -> None:
-    refused = {
-        ("stores", "import", "stores.geojson"): "PUT /v1/stores",
-        ("campaigns", "apply", "campaigns/welcome.yaml"): "PUT /v1/campaigns/",
-        ("campaigns", "pause", "welcome"): "POST /v1/campaigns/welcome/pause",
-        ("campaigns", "resume", "welcome"): "POST /v1/campaigns/welcome/resume",
-        ("campaigns", "stop", "welcome"): "POST /v1/campaigns/welcome/stop",
-        ("keys", "create", "--role", "sdk"): "POST /v1/keys",
-        ("keys", "revoke", "12345678"): "DELETE /v1/keys/12345678",
-        ("db", "upgrade"): "stop it first",
-        ("serve", "--port", "0"): "one server at a time",
-    }
-    for command, told in refused.items():
-        error = shop.run(*command, code=1).stderr
-        assert told in error
-        assert f"process {running.process.pid} at {running.url} owns this database" in error
-        assert len(error.splitlines()) == 1
-    for words in ("stores list", "stores check", "campaigns list", "keys list", "report visits"):
-        shop.run(*words.split())
-    shop.run("campaigns", "validate", "campaigns/welcome.yaml")
+from tests.entry.cli.conftest import Running, Shell, wait_until_refused
 
 
 def test_told_to_stop_it_answers_what_is_in_flight_and_keeps_it(shop: Shell, running: Running) -> None:
@@ -81,7 +31,7 @@ def test_told_to_stop_it_answers_what_is_in_flight_and_keeps_it(shop: Shell, run
         connection.sendall(head.encode())
         assert connection.recv(100).startswith(b"HTTP/1.1 100")
         running.process.send_signal(signal.SIGTERM)
-        _wait_until_refused(host, int(port))
+        wait_until_refused(running.url)
         connection.sendall(body)
         assert b" 200 " in connection.recv(4096).partition(b"\r\n")[0]
     out, err = running.process.communicate(timeout=20)
@@ -197,15 +147,3 @@ def test_many_requests_and_large_bodies_on_one_connection_are_no_long_head(addre
             connection.sendall(head[:30])
             connection.sendall(head[30:] + body)
             assert connection.recv(4096).startswith(b"HTTP/1.1 401 ")
-
-
-def _wait_until_refused(host: str, port: int) -> None:
-    deadline_s = time.monotonic() + 10
-    while time.monotonic() < deadline_s:
-        try:
-            socket.create_connection((host, port), timeout=5).close()
-        except ConnectionResetError:
-            continue
-        except ConnectionRefusedError:
-            return
-    raise AssertionError("the server still accepts connections")

@@ -28,6 +28,7 @@ def upgrade() -> None:
     _coupons()
     _messages()
     _redemptions()
+    _dead_letters()
 
 
 def _catalog() -> None:
@@ -122,6 +123,7 @@ def _people() -> None:
         sa.Column("os_permissions", sa.Text()),
         sa.Column("registered_at", sa.BigInteger(), nullable=False),
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.Column("clock_offset_ms", sa.BigInteger()),
         sa.PrimaryKeyConstraint("id", name="pk_devices"),
         sa.UniqueConstraint("token_hash", name="uq_devices_token_hash"),
     )
@@ -207,7 +209,6 @@ def _visits() -> None:
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("confidence", sa.Text(), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
-        sa.Column("started", sa.Boolean(), nullable=False),
         sa.Column("sources", sa.Text(), nullable=False),
         sa.Column("replaces", sa.Text()),
         sa.Column("rule_version", sa.Text(), nullable=False),
@@ -350,3 +351,21 @@ def _redemptions() -> None:
     op.create_index("ix_redemptions_at", "redemptions", ["at"])
     op.create_index("ix_redemptions_code", "redemptions", ["code"])
     op.create_index("ix_redemptions_shopper_id", "redemptions", ["shopper_id"])
+
+
+def _dead_letters() -> None:
+    op.create_table(
+        "dead_letters",
+        sa.Column("seq", _SEQ, autoincrement=True, nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("device_id", sa.Text(), nullable=False),
+        sa.Column("received_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("sent_at_ms", sa.BigInteger()),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("cause", sa.Text(), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("seq", name="pk_dead_letters"),
+        sa.UniqueConstraint("id", name="uq_dead_letters_id"),
+    )

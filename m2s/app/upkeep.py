@@ -1,0 +1,61 @@
+"""What must storage do so that a house stays tidy? Ticks, retention and dead letters, as protocols."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from m2s.app.rows import DeadLetterRow
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What became of one piece of a ledger: rows dropped, the last row looked at, and whether more may be due."""
+
+    dropped: int
+    last_seq: int
+    more: bool
+
+
+class JobRecords(Protocol):
+    """Claims on heartbeat ticks."""
+
+    def claim_tick(self, job: str, due: datetime, at: datetime) -> bool:
+        """True for the first to claim this tick."""
+        ...
+
+    def forget_ticks(self, before: datetime) -> None: ...
+
+
+class RetentionRecords(Protocol):
+    """Drops what is too old, a piece of the ledger at a time."""
+
+    def drop_sightings(self, before_ms: int, *, now_ms: int, after_seq: int, limit: int) -> Piece:
+        """Drops, among the next `limit` sightings after `after_seq`, those received before an instant."""
+        ...
+
+    def drop_evidence(self, before_ms: int, *, now_ms: int, after_seq: int, limit: int) -> Piece:
+        """Drops, among the next `limit` rows of evidence after `after_seq`, those of before an instant."""
+        ...
+
+
+class DeadLetterRecords(Protocol):
+    """What could not be processed, kept to be looked at and tried again."""
+
+    def keep(self, row: DeadLetterRow, *, most: int) -> None:
+        """Adds a letter, or counts one more try of the same; beyond `most` the oldest go."""
+        ...
+
+    def all(self) -> Sequence[DeadLetterRow]:
+        """Every letter, oldest first."""
+        ...
+
+    def get(self, letter_id: str) -> DeadLetterRow | None: ...
+
+    def drop(self, letter_id: str) -> bool:
+        """False when there is no such letter."""
+        ...
+
+    def drop_before(self, before: datetime) -> int:
+        """Drops letters received before an instant; returns how many."""
+        ...

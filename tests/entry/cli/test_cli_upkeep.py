@@ -1,0 +1,118 @@
+"""Do the commands that keep house do it: dead letters listed, replayed and dropped, what is too old gone?"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from m2s.app.dead_letters import letters_of
+from m2s.app.ports import Records
+from m2s.app.rows import DeadLetterRow, DeviceRow
+from m2s.app.sighting import Batch, Location
+from m2s.bootstrap import build_engine, open_database
+from m2s.core.base.instants import to_ms
+from m2s.entry.cli.server import Server
+from m2s.settings import load_settings
+from tests.entry.cli.conftest import Shell
+
+HERE: dict[str, Any] = {"latitude": 48.85341, "longitude": 2.3487, "accuracy_m": 5.0}
+
+
+def letter(name: str) -> DeadLetterRow:
+    now = datetime.now(UTC)
+    sighting = Location(id=name, age_ms=0, **HERE)
+    batch = Batch("dev_ann", {"dev_ann": "shp_ann"}, to_ms(now), None, [(0, sighting)], [])
+    return letters_of(batch, KeyError("x"), at=now)[0]
+
+
+GOOD, BAD, OTHER = (letter(name).id for name in ("good", "lone \ud800", "other"))
+
+
+@pytest.fixture
+def kept(shop: Shell) -> Shell:
+    """A shop with a device, three letters, and sightings of today and of eight days ago."""
+    now = datetime.now(UTC)
+    device = DeviceRow("dev_ann", "shp_ann", None, None, None, None, {}, now)
+    received_ms = [to_ms(now - timedelta(days=age)) for age in (8, 8, 0)]
+
+    def keep(records: Records) -> None:
+        records.devices.add_device(device, token_hash=b"1")
+        for row in (letter("good"), letter("lone \ud800"), letter("other")):
+            records.dead_letters.keep(row, most=10)
+        records.sightings.add_sightings(
+            [
+                ("dev_ann", f"s{number}", "location", at_ms, at_ms, 48.8, 2.3, 5.0, None, 0, None)
+                for number, at_ms in enumerate(received_ms)
+            ]
+        )
+
+    with open_database(load_settings()) as database:
+        database.write(keep)
+    return shop
+
+
+@pytest.fixture(params=["alone", "beside a server"])
+def house(kept: Shell, request: pytest.FixtureRequest) -> Iterator[Shell]:
+    """The shop, without a server and with one."""
+    if request.param == "alone":
+        yield kept
+        return
+    server = Server(build_engine(load_settings()), heartbeat=False)
+    server.start()
+    yield kept
+    server.stop()
+
+
+def listed(shell: Shell) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = json.loads(shell.run("dead-letters", "list", "--json").stdout)[
+        "dead_letters"
+    ]
+    return found
+
+
+def test_the_list_has_the_cause_and_for_programs_the_sighting(house: Shell) -> None:
+    table = house.run("dead-letters", "list").stdout
+    assert re.search(rf"{GOOD} +sighting +dev_ann +\S+Z +1 +KeyError: 'x'", table)
+    assert "48.85341" not in table
+    first = listed(house)[0]
+    assert (first["dead_letter_id"], first["tries"]) == (GOOD, 1)
+    assert first["sighting"]["latitude"] == HERE["latitude"]  # type: ignore[index]
+
+
+def test_a_replayed_letter_is_a_sighting_and_no_letter_any_more(house: Shell) -> None:
+    assert house.run("dead-letters", "replay", GOOD).stdout == f"{GOOD}: accepted\n"
+    assert json.loads(house.run("dead-letters", "replay", OTHER, "--json").stdout) == {
+        "dead_letter_id": OTHER,
+        "verdict": "accepted",
+        "detail": None,
+    }
+    assert [one["dead_letter_id"] for one in listed(house)] == [BAD]
+    with open_database(load_settings(), read_only=True).read() as records:
+        kept = [name for _, names in records.sightings.recent_ids(0) for name in names]
+        assert kept == ["other", "good", "s2", "s1", "s0"]
+
+
+def test_a_letter_that_fails_again_says_why_and_stays(house: Shell) -> None:
+    refused = house.run("dead-letters", "replay", BAD, code=1)
+    told = refused.stderr.splitlines()[-1]
+    assert told.startswith(f"m2s: {BAD} could not be processed again: UnicodeEncodeError")
+    assert [one["tries"] for one in listed(house)] == [1, 2, 1]
+
+
+def test_a_dropped_letter_is_gone(house: Shell) -> None:
+    assert house.run("dead-letters", "drop", BAD).stdout == f"{BAD} is dropped\n"
+    assert [one["dead_letter_id"] for one in listed(house)] == [GOOD, OTHER]
+    assert f"there is no dead letter '{BAD}'" in house.run("dead-letters", "drop", BAD, code=1).stderr
+
+
+def test_retention_drops_what_is_too_old_and_says_how_much(house: Shell) -> None:
+    assert house.run("retention", "run").stdout == "dropped 2 sightings, 0 of evidence, 0 dead letters\n"
+    again = json.loads(house.run("retention", "run", "--json").stdout)
+    assert again == {"sightings": 0, "evidence": 0, "dead_letters": 0}
+    with open_database(load_settings(), read_only=True).read() as records:
+        assert [name for _, names in records.sightings.recent_ids(0) for name in names] == ["s2"]

@@ -1,0 +1,96 @@
+"""However late and in whatever order evidence comes: the visits are those of the ordered run, and events tell them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from random import Random
+from typing import Any
+
+import pytest
+
+from m2s.app.ports import Records
+from m2s.app.rebuild import rebuild_visits
+from m2s.app.rows import VisitRow
+from m2s.app.visit_events import CORRECTED, RETRACTED, STARTED
+from m2s.app.visits import close_visits
+from tests.app.town import MORNING, Town, campaign, fix, open_town
+from tests.stories.late_data import Told, as_phones_send, from_order, history, in_any_order, live
+
+HISTORIES = 2_000
+TOGETHER = 100
+"""Histories in one transaction."""
+WAYS = {"as phones send": as_phones_send, "in any order": in_any_order}
+OVER = MORNING + timedelta(days=60)
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    made = open_town(tmp_path_factory.mktemp("late"))
+    made.furnish(opening_hours="Mo-Su 09:00-21:00")
+    yield made
+    made.engine.stop()
+
+
+def test_late_data_ends_in_the_visits_of_the_ordered_run_and_events_tell_them(town: Town, way: str) -> None:
+    seen: Counter[str] = Counter()
+    for first in range(0, HISTORIES, TOGETHER):
+
+        def work(records: Records, first: int = first) -> None:
+            for number in range(first, first + TOGETHER):
+                seen.update(_told(records, town, way, number=number))
+
+        town.engine.database.write(work)
+    assert min(seen[what] for what in (STARTED, CORRECTED, RETRACTED, "renamed", "merged")) > 20, seen
+    before = _dump(town)
+    done = rebuild_visits(town.engine.database, town.engine.catalog(), now=OVER)
+    assert (done.stays, done.changed, done.dropped) == (len(before), 0, 0)
+    assert _dump(town) == before
+
+
+def test_no_message_ever_comes_from_late_evidence(town: Town) -> None:
+    town.engine.publish.apply_campaign(
+        None, campaign("c", "in: {enter: premises}", "stays: {dwell: {zone: premises, for: 2m}}")
+    )
+    rng, seen = Random(3), Counter[str]()
+    for run in range(40):
+        device = town.device(f"ann{run}")
+        for n, age_s in enumerate(rng.sample(range(301, 7_200, 120), 20)):
+            spot = rng.choice(("inside", "inside", "inside", "left"))
+            answer = town.post(device, fix(f"s{n}", spot, age_s=age_s))
+            seen.update(str(event["type"]) for event in answer.events)
+        town.wait(minutes=1)
+    assert min(seen[event] for event in (STARTED, CORRECTED, RETRACTED)) > 0, seen
+    assert {(row.outcome, row.reason) for row in town.decisions()} == {("suppressed", "fresh")}
+    assert town.count("messages") == 0
+    town.post(town.device("bob"), fix("now"))
+    assert town.count("messages") == 1
+
+
+def _told(records: Records, town: Town, way: str, *, number: int) -> Counter[str]:
+    """Lets one history happen, and looks at what is kept and what was told of it."""
+    catalog, rng = town.engine.catalog(), Random(number)
+    told = history(number, way[:2])
+    follower = live(records, WAYS[way](told, rng), catalog=catalog, rng=rng)
+    close_visits(records, catalog=catalog, now=OVER)
+    rows = _kept(records, told)
+    assert [replace(row, replaces=None) for row in rows] == from_order(told, catalog=catalog), number
+    follower.check(rows)
+    return follower.seen
+
+
+def _kept(records: Records, told: Sequence[Told]) -> list[VisitRow]:
+    pairs = {(one.shopper_id, one.store_id) for one in told}
+    rows = [row for pair in pairs for row in records.sightings.visits_since(*pair, MORNING)]
+    return sorted(rows, key=lambda row: row.id)
+
+
+def _dump(town: Town) -> list[tuple[Any, ...]]:
+    return town.rows("SELECT * FROM visits ORDER BY id")
