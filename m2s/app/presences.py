@@ -115,13 +115,15 @@ class Step:
     def advance(self, evidence: Evidence, catalog: Catalog, fired: list[Fired]) -> None:
         """Moves presence on by one piece of evidence and adds the triggers that this fires."""
         zone = (evidence.store_id, evidence.zone_id)
-        before = self.own(evidence.shopper_id).get(zone)
+        zones = self.own(evidence.shopper_id)
+        before = zones.get(zone)
         assert before is None or isinstance(before, Presence)  # noqa: S101  beacon states have their own keys
         after, events = track(before, evidence, rules=catalog.rules[zone])
-        if after is not before:
-            self.put(evidence.shopper_id, zone, after)
+        if after is not None and after is not before:
+            zones[zone] = after
+            self._changed[evidence.shopper_id, zone] = None
         if after is not None and after.entered_at_ms is not None and zone in catalog.by_zone:
-            entered = any(isinstance(event, Entered) for event in events)
+            entered = bool(events) and isinstance(events[-1], Entered)
             for live in catalog.by_zone[zone]:
                 trigger = live.offer.trigger
                 if isinstance(trigger, Near | Enter) and entered:

@@ -52,6 +52,10 @@ class Metrics:
             "m2s_commit_sightings", "Sightings of one commit.", buckets=_GROUP_ITEMS, registry=self.registry
         )
 
+        self._watch_limits()
+        self._watch_time()
+
+    def _watch_limits(self) -> None:
         self._waiting = Gauge(
             "m2s_sightings_waiting", "Sightings that wait for a commit.", registry=self.registry
         )
@@ -68,8 +72,6 @@ class Metrics:
             ("reason",),
             registry=self.registry,
         )
-
-        self._watch_time()
 
     def _watch_time(self) -> None:
         self._out_of_range = Counter(

@@ -76,11 +76,11 @@ def marks_of(
                 Mark(
                     one.at_ms,
                     one.at_ms,
-                    device_id=one.device_id,
-                    sighting_id=one.sighting_id,
-                    kind=one.kind,
-                    verdict=verdict,
-                    transition=one.transition,
+                    one.device_id,
+                    one.sighting_id,
+                    one.kind,
+                    verdict,
+                    one.transition,
                 )
             )
     # Without windows among them they are in order already.

@@ -118,8 +118,8 @@ def fix_of(evidence: Evidence, verdict: Verdict) -> Fix | None:
     return Fix(
         evidence.device_id,
         evidence.at_ms,
-        boundary_distance_m=evidence.boundary_distance_m,
-        claims_inside=evidence.inside_probability >= MAYBE_P,
+        evidence.boundary_distance_m,
+        evidence.inside_probability >= MAYBE_P,
     )
 
 

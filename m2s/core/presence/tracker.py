@@ -25,13 +25,6 @@ class Entered:
 
 
 @dataclass(slots=True)
-class Stayed:
-    """Inside evidence confirmed the presence; the dwell so far."""
-
-    dwell_ms: int
-
-
-@dataclass(slots=True)
 class Left:
     """The presence is over; it lasted from `entered_at_ms` to `last_at_ms`."""
 
@@ -39,7 +32,7 @@ class Left:
     last_at_ms: int
 
 
-Event = Entered | Stayed | Left
+Event = Entered | Left
 
 
 # Frozen would take three times as long; `track` changes only the copy that it makes.
@@ -135,12 +128,12 @@ def track(
 def _copy(state: Presence) -> Presence:
     return Presence(
         state.seen_at_ms,
-        entered_at_ms=state.entered_at_ms,
-        last_at_ms=state.last_at_ms,
-        maybe_at_ms=state.maybe_at_ms,
-        heard_at_ms=state.heard_at_ms,
-        fix=state.fix,
-        samples=state.samples,
+        state.entered_at_ms,
+        state.last_at_ms,
+        state.maybe_at_ms,
+        state.heard_at_ms,
+        state.fix,
+        state.samples,
     )
 
 
@@ -150,14 +143,6 @@ def _advance(
     """Moves a state of our own on, in place or by a new one."""
     at_ms = evidence.at_ms
     match verdict:
-        case Verdict.HEARD:
-            return _hear(state, evidence)
-        case Verdict.ENTERED:
-            return _confirm(state, at_ms, at_ms)
-        case Verdict.EXITED | Verdict.OUTSIDE:
-            if verdict is Verdict.EXITED:
-                state.last_at_ms = at_ms
-            return _leave(state)
         case Verdict.INSIDE | Verdict.MAYBE:
             maybe_ms = state.maybe_at_ms
             succeeds = maybe_ms is not None and at_ms - maybe_ms <= gap_ms
@@ -168,6 +153,14 @@ def _advance(
         case Verdict.NEUTRAL:
             state.maybe_at_ms = None
             return state, ()
+        case Verdict.ENTERED:
+            return _confirm(state, at_ms, at_ms)
+        case Verdict.HEARD:
+            return _hear(state, evidence)
+        case Verdict.EXITED | Verdict.OUTSIDE:
+            if verdict is Verdict.EXITED:
+                state.last_at_ms = at_ms
+            return _leave(state)
         case _:
             return state, ()
 
@@ -179,7 +172,7 @@ def _confirm(state: Presence, since_ms: int, until_ms: int) -> tuple[Presence, t
         state.entered_at_ms, state.last_at_ms = since_ms, until_ms
         return state, (Entered(since_ms),)
     state.last_at_ms = max(until_ms, state.last_at_ms or until_ms)
-    return state, (Stayed(state.dwell_ms),)
+    return state, ()
 
 
 def _leave(state: Presence) -> tuple[Presence, tuple[Event, ...]]:

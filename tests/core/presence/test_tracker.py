@@ -15,7 +15,6 @@ from m2s.core.presence.tracker import (
     Event,
     Left,
     Presence,
-    Stayed,
     dwelled,
     left_all,
     left_by_silence,
@@ -106,7 +105,7 @@ def test_a_fence_enters_and_its_exit_leaves() -> None:
 
 def test_a_leaving_fix_ends_the_presence_at_its_last_inside_evidence() -> None:
     state, events = run(fix(0, 0.9), fix(MIN, 0.6), fix(2 * MIN, 0.1), fix(3 * MIN, 0.0))
-    assert events == [Entered(T0), Stayed(MIN), Left(T0, T0 + MIN)]
+    assert events == [Entered(T0), Left(T0, T0 + MIN)]
     assert state is not None
     assert not state.inside
 
@@ -134,7 +133,7 @@ def test_a_lone_sample_after_leaving_does_not_revive_the_presence() -> None:
 
 def test_silence_beyond_the_gap_leaves_before_it_judges_anew() -> None:
     _, events = run(fix(0, 0.9), fix(10 * MIN, 0.9), fix(20 * MIN + 1, 0.9))
-    assert events == [Entered(T0), Stayed(10 * MIN), Left(T0, T0 + 10 * MIN), Entered(T0 + 20 * MIN + 1)]
+    assert events == [Entered(T0), Left(T0, T0 + 10 * MIN), Entered(T0 + 20 * MIN + 1)]
 
 
 def test_evidence_older_than_the_newest_changes_nothing() -> None:
@@ -205,7 +204,7 @@ def test_a_state_survives_its_row(story: list[Evidence]) -> None:
 
 @given(stories(8))
 def test_entries_and_exits_alternate(story: list[Evidence]) -> None:
-    turns = [type(event) for event in run(*story)[1] if not isinstance(event, Stayed)]
+    turns = [type(event) for event in run(*story)[1]]
     assert turns == [Entered, Left] * (len(turns) // 2) + [Entered] * (len(turns) % 2)
 
 
