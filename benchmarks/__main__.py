@@ -28,27 +28,27 @@ _HUNDREDS, _TWENTIES = "500 a commit in requests of 100", "500 a commit in reque
 
 
 def _hundreds(folder: Path) -> Sequence[_Measured]:
-    return [in_process.whole_job(folder, _HUNDREDS, seed=SEED, mix=BUSY, size=100, goal=0.6)]
+    return in_process.whole_job(folder, _HUNDREDS, seed=SEED, mix=BUSY, size=100, goal=0.6)
 
 
 def _twenties(folder: Path) -> Sequence[_Measured]:
-    return [in_process.whole_job(folder, _TWENTIES, seed=SEED, mix=BUSY, goal=0.6)]
+    return in_process.whole_job(folder, _TWENTIES, seed=SEED, mix=BUSY, goal=0.6)
 
 
 def _inside(folder: Path) -> Sequence[_Measured]:
     stores, mix = make_stores(SEED, taking_part=1), profiled.MIXES["half inside a zone"]
     name = f"{_TWENTIES}, half of them inside a zone, every store with an offer"
-    return [in_process.whole_job(folder, name, seed=SEED, mix=mix, stores=stores, goal=None)]
+    return in_process.whole_job(folder, name, seed=SEED, mix=mix, stores=stores, goal=None)
 
 
 def _away(folder: Path) -> Sequence[_Measured]:
     name = f"{_TWENTIES}, 60 % away"
-    return [in_process.whole_job(folder, name, seed=SEED, mix=profiled.MIXES["60 % away"], goal=None)]
+    return in_process.whole_job(folder, name, seed=SEED, mix=profiled.MIXES["60 % away"], goal=None)
 
 
 def _scattered(folder: Path) -> Sequence[_Measured]:
     name = f"{_TWENTIES}, every touch at a store of its own"
-    return [in_process.whole_job(folder, name, seed=SEED, mix=Mix(together=False), goal=0.6)]
+    return in_process.whole_job(folder, name, seed=SEED, mix=Mix(together=False), goal=0.6)
 
 
 _ROWS: dict[str, Callable[[Path], Sequence[_Measured]]] = {

@@ -1,7 +1,8 @@
 """What is the least that taking sightings costs? Decode, rows and one insert on the same schema, driver and sync."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import msgspec
@@ -9,6 +10,7 @@ import msgspec
 from benchmarks.measured import Round
 from benchmarks.workload import Body, Traffic
 from m2s.adapters.storage.database import SqlDatabase
+from m2s.adapters.storage.engine import driver
 from m2s.adapters.storage.migrate import upgrade
 from m2s.app.ports import Records
 from m2s.app.sighting import BeaconSighting, Geofence, Location, Sighting
@@ -24,7 +26,11 @@ decoder = msgspec.json.Decoder(Sightings)
 class RowsAlone:
     """Writes sightings as they come: nothing is de-duplicated, matched or decided."""
 
-    def __init__(self, path: Path, traffic: Traffic, *, size: int, received_at_ms: int) -> None:
+    def __init__(
+        self, path: Path, traffic: Traffic, *, size: int, received_at_ms: int, set_up: bool = False
+    ) -> None:
+        """`set_up` takes the driver as m2s sets it up, with its quick way to bind None; else it is as it comes."""
+        self._driver = nullcontext if set_up else _driver_as_it_comes
         url = f"sqlite:///{path}"
         upgrade(url)
         self._database = SqlDatabase(url)
@@ -37,8 +43,9 @@ class RowsAlone:
         groups = [self._traffic.bodies(PER_COMMIT // self._size, self._size) for _ in range(COMMITS)]
 
         def work() -> int:
-            for bodies in groups:
-                self._commit([row for body in bodies for row in self._rows(body)])
+            with self._driver():
+                for bodies in groups:
+                    self._commit([row for body in bodies for row in self._rows(body)])
             return COMMITS * PER_COMMIT
 
         return work
@@ -56,6 +63,16 @@ class RowsAlone:
     def _rows(self, body: Body) -> list[SightingRow]:
         device, text = body
         return [row_of(device, item, self._received_at_ms) for item in decoder.decode(text).sightings]
+
+
+@contextmanager
+def _driver_as_it_comes() -> Iterator[None]:
+    adapters, key = driver().adapters, (type(None), driver().PrepareProtocol)
+    adapter = adapters.pop(key)
+    try:
+        yield
+    finally:
+        adapters[key] = adapter
 
 
 def row_of(device: str, item: Sighting, received_at_ms: int) -> SightingRow:

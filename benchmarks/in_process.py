@@ -1,7 +1,7 @@
 """What does the whole job cost, and what changes it? In process, 500 sightings a commit, one core."""
 
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from benchmarks.floor import COMMITS, PER_COMMIT, RowsAlone, decoder
@@ -89,17 +89,29 @@ def whole_job(
     size: int = SIZE,
     stores: Sequence[Feature] = (),
     goal: float | None,
-) -> Row:
-    """Against decode, rows and commit."""
-    with closing(
-        Job(folder / "whole.sqlite3", stores or make_stores(seed), seed=seed, mix=mix, size=size)
-    ) as job:
-        alone = RowsAlone(folder / "floor.sqlite3", job.traffic, size=size, received_at_ms=job.received_at_ms)
-        with closing(alone):
-            ours, floor = in_turns(job.round, alone.round)
-    return compared(
-        f"whole job, {name}, against rows alone", ours, floor, goal=None if goal is None else Goal(goal)
-    )
+) -> list[Row]:
+    """Against decode, rows, one executemany and commit: with the driver as it comes, and as m2s sets it up."""
+    with ExitStack() as stack:
+        job = Job(folder / "whole.sqlite3", stores or make_stores(seed), seed=seed, mix=mix, size=size)
+        stack.enter_context(closing(job))
+        floors = [
+            RowsAlone(
+                folder / f"floor-{set_up}.sqlite3",
+                job.traffic,
+                size=size,
+                received_at_ms=job.received_at_ms,
+                set_up=set_up,
+            )
+            for set_up in (False, True)
+        ]
+        for floor in floors:
+            stack.enter_context(closing(floor))
+        ours, plain, quick = in_turns(job.round, *(floor.round for floor in floors))
+    name = f"whole job, {name}, against rows alone"
+    return [
+        compared(name, ours, plain, goal=None if goal is None else Goal(goal)),
+        compared(f"{name} with m2s's way to bind None", ours, quick, goal=None),
+    ]
 
 
 def random_ids(folder: Path, *, seed: int) -> Row:

@@ -69,13 +69,13 @@ def timed(work: Round) -> Cost:
     return Cost((time.process_time() - cpu) / handled * 1e6, (time.perf_counter() - wall) / handled * 1e6)
 
 
-def in_turns(ours: Callable[[], Round], floor: Callable[[], Round]) -> tuple[list[Cost], list[Cost]]:
-    """What both cost in each round; each call makes the work of a round. A first round is not counted."""
-    costs: list[tuple[Cost, Cost]] = []
+def in_turns(*variants: Callable[[], Round]) -> list[list[Cost]]:
+    """What each variant costs in each round; each call makes the work of a round. A first round is not counted."""
+    costs: list[list[Cost]] = [[] for _ in variants]
     for _ in range(ROUNDS + 1):
-        work, theirs = ours(), floor()
-        costs.append((timed(work), timed(theirs)))
-    return [mine for mine, _ in costs[1:]], [theirs for _, theirs in costs[1:]]
+        for spent, work in zip(costs, [variant() for variant in variants], strict=True):
+            spent.append(timed(work))
+    return [spent[1:] for spent in costs]
 
 
 def compared(
