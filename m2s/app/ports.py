@@ -28,6 +28,8 @@ from m2s.app.upkeep import DeadLetterRecords, JobRecords, RetentionRecords
 from m2s.core.presence.evidence import Evidence
 
 T = TypeVar("T")
+Pair = tuple[str, str]
+"""A shopper's id and a store's."""
 
 
 class CatalogRecords(Protocol):
@@ -164,6 +166,10 @@ class SightingRecords(Protocol):
         """Evidence of the pair with at_ms ≥ since_ms, oldest first."""
         ...
 
+    def evidence_of(self, since_ms: Mapping[Pair, int]) -> dict[Pair, list[Evidence]]:
+        """As `evidence`, of many pairs at once, each since its own instant; a pair without any is absent."""
+        ...
+
     def every_evidence(self, zone_id: str) -> Iterator[Evidence]:
         """All evidence of zones with this id, by shopper and store, each pair's oldest first."""
         ...
@@ -180,6 +186,10 @@ class SightingRecords(Protocol):
 
     def visits_since(self, shopper_id: str, store_id: str, end_since: datetime) -> list[VisitRow]:
         """Stays of the pair that end at or after `end_since`, oldest first."""
+        ...
+
+    def visits_of(self, end_since: Mapping[Pair, datetime]) -> dict[Pair, list[VisitRow]]:
+        """As `visits_since`, of many pairs at once, each since its own instant; a pair without any is absent."""
         ...
 
     def put_visits(self, rows: Sequence[VisitRow]) -> None: ...

@@ -49,21 +49,35 @@ def refresh_visits(
     """
     if not touched:
         return []
-    since = from_ms(min(touched.values())) - _LOOK_BACK - _PROOF_BEFORE_END
+    touched = {pair: at_ms for pair, at_ms in touched.items() if pair[1] in catalog.stores}
+    since = from_ms(min(touched.values(), default=0)) - _LOOK_BACK - _PROOF_BEFORE_END
     proofs = records.coupons.redemption_times({shopper_id for shopper_id, _ in touched}, since)
+    end_since = {pair: from_ms(at_ms) - _LOOK_BACK for pair, at_ms in touched.items()}
+    before = records.sightings.visits_of(end_since)
+    since_ms = {
+        pair: _fold_since(at_ms, before.get(pair, ()), rules=catalog.rules[pair[1], PREMISES])
+        for pair, at_ms in touched.items()
+    }
+    stored = records.sightings.evidence_of(
+        {
+            pair: at_ms - context_ms(_gap_ms(catalog.rules[pair[1], PREMISES]))
+            for pair, at_ms in since_ms.items()
+        }
+    )
     changes = [
         _change(
-            records,
-            shopper_id,
-            catalog.stores[store_id],
-            earliest_ms=earliest_ms,
-            fresh=fresh.get((shopper_id, store_id), ()),
-            proofs=proofs.get((shopper_id, store_id), ()),
-            catalog=catalog,
-            now=now,
+            before.get(pair, ()),
+            fold_stays(
+                (pair[0], catalog.stores[pair[1]]),
+                [*stored.get(pair, ()), *fresh.get(pair, ())],
+                proofs=proofs.get(pair, ()),
+                since_ms=since_ms[pair],
+                catalog=catalog,
+                now=now,
+            ),
+            end_since=end_since[pair],
         )
-        for (shopper_id, store_id), earliest_ms in touched.items()
-        if store_id in catalog.stores
+        for pair in touched
     ]
     records.sightings.drop_visits([visit_id for change in changes for visit_id in change.gone])
     records.sightings.put_visits([row for change in changes for row in change.changed])
@@ -90,35 +104,21 @@ class _Change:
     events: Sequence[VisitEvent]
 
 
-def _change(
-    records: Records,
-    shopper_id: str,
-    store: Store,
-    *,
-    earliest_ms: int,
-    fresh: Sequence[Evidence],
-    proofs: Sequence[datetime],
-    catalog: Catalog,
-    now: datetime,
-) -> _Change:
-    rules = catalog.rules[store.id, PREMISES]
-    end_since = from_ms(earliest_ms) - _LOOK_BACK
-    before = {row.id: row for row in records.sightings.visits_since(shopper_id, store.id, end_since)}
-    gap_ms = int(rules.gap_merge_s * 1000)
-    since_ms = min([earliest_ms - REACH_MS - gap_ms, *(to_ms(row.start_at) for row in before.values())])
-    stored = records.sightings.evidence(shopper_id, store.id, since_ms - context_ms(gap_ms))
-    folded = fold_stays(
-        (shopper_id, store),
-        [*stored, *fresh],
-        proofs=proofs,
-        since_ms=since_ms,
-        catalog=catalog,
-        now=now,
-    )
-    after, events = tell(before, (row for row in folded if row.end_at >= end_since))
+def _gap_ms(rules: StayRules) -> int:
+    return int(rules.gap_merge_s * 1000)
+
+
+def _fold_since(earliest_ms: int, before: Sequence[VisitRow], *, rules: StayRules) -> int:
+    """From when the stays are to be folded that new evidence since `earliest_ms` may change."""
+    return min([earliest_ms - REACH_MS - _gap_ms(rules), *(to_ms(row.start_at) for row in before)])
+
+
+def _change(before: Sequence[VisitRow], folded: Sequence[VisitRow], *, end_since: datetime) -> _Change:
+    was = {row.id: row for row in before}
+    after, events = tell(was, (row for row in folded if row.end_at >= end_since))
     return _Change(
-        gone=[visit_id for visit_id in before if visit_id not in after],
-        changed=[row for row in after.values() if before.get(row.id) != row],
+        gone=[visit_id for visit_id in was if visit_id not in after],
+        changed=[row for row in after.values() if was.get(row.id) != row],
         events=events,
     )
 

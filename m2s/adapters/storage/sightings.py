@@ -1,6 +1,6 @@
 """What does the hot path keep? Sightings, evidence, presence and visits, by driver-level statements."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import fields
 from datetime import datetime
@@ -14,16 +14,19 @@ from m2s.adapters.storage.statements import (
     columns,
     delete_text,
     insert_text,
+    pairs_text,
     select_text,
     upsert_text,
 )
 from m2s.adapters.storage.tables import evidence, presence, sightings, visits
+from m2s.app.ports import Pair
 from m2s.app.rows import VisitRow
 from m2s.core.base.instants import from_ms, to_ms
 from m2s.core.presence.evidence import Evidence, Kind, Transition
 
 _PAGE = 10_000
 _PAGE_OF_TEXT = 16_384
+_MOST_PAIRS = 256
 _SIGHTING = [column.name for column in sightings.c if column.name != "seq"]
 _EVIDENCE = [field.name for field in fields(Evidence)]
 _VISIT = [field.name for field in fields(VisitRow)]
@@ -102,6 +105,13 @@ class SqlSightings:
         """Evidence of the pair with at_ms ≥ since_ms, oldest first."""
         return [_evidence(row) for row in self._read(_EVIDENCE_SINCE, (shopper_id, store_id, since_ms))]
 
+    def evidence_of(self, since_ms: Mapping[Pair, int]) -> dict[Pair, list[Evidence]]:
+        """As `evidence`, of many pairs at once, each since its own instant; a pair without any is absent."""
+        found: dict[Pair, list[Evidence]] = {}
+        for row in self._of_pairs(evidence, _EVIDENCE, since_ms, since="at_ms", order_by="at_ms, seq"):
+            found.setdefault((row[0], row[1]), []).append(_evidence(row))
+        return found
+
     def every_evidence(self, zone_id: str) -> Iterator[Evidence]:
         """All evidence of zones with this id, by shopper and store, each pair's oldest first."""
         with closing(self._connection.connection.cursor()) as cursor:
@@ -126,6 +136,16 @@ class SqlSightings:
         """Stays of the pair that end at or after `end_since`, oldest first."""
         found = self._read(_VISITS_SINCE, (shopper_id, store_id, to_ms(end_since)))
         return [_visit(row) for row in found]
+
+    def visits_of(self, end_since: Mapping[Pair, datetime]) -> dict[Pair, list[VisitRow]]:
+        """As `visits_since`, of many pairs at once, each since its own instant; a pair without any is absent."""
+        since_ms = {pair: to_ms(instant) for pair, instant in end_since.items()}
+        found: dict[Pair, list[VisitRow]] = {}
+        for row in map(
+            _visit, self._of_pairs(visits, _VISIT, since_ms, since="end_at", order_by="start_at, id")
+        ):
+            found.setdefault((row.shopper_id, row.store_id), []).append(row)
+        return found
 
     def put_visits(self, rows: Sequence[VisitRow]) -> None:
         """Adds or replaces stays by id."""
@@ -160,10 +180,28 @@ class SqlSightings:
         found = _SEEN_AT.of(self._connection, store_ids, since_ms=to_ms(since))
         return [(shopper_id, store_id) for shopper_id, store_id in found]
 
+    def _of_pairs(
+        self,
+        table: sa.Table,
+        names: Sequence[str],
+        since_ms: Mapping[Pair, int],
+        *,
+        since: str,
+        order_by: str,
+    ) -> Iterator[Sequence[Any]]:
+        wanted = [(*pair, instant) for pair, instant in since_ms.items()]
+        for first in range(0, len(wanted), _MOST_PAIRS):
+            part = wanted[first : first + _MOST_PAIRS]
+            # Few texts, each prepared once, serve any number of pairs: what is left over asks for nobody.
+            number = 1 << (len(part) - 1).bit_length()
+            text = pairs_text(table, tuple(names), since=since, order_by=order_by, number=number)
+            values = [value for row in part for value in row]
+            yield from self._read(text, values + [None] * (3 * number - len(values)))
+
     def _write(self, text: str, rows: Sequence[Sequence[Any]]) -> None:
         write(self._connection, text, rows)
 
-    def _read(self, text: str, parameters: tuple[Any, ...]) -> Sequence[Any]:
+    def _read(self, text: str, parameters: Sequence[Any]) -> Sequence[Any]:
         return read(self._connection, text, parameters)
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -33,6 +34,17 @@ def insert_text(table: sa.Table, names: Sequence[str]) -> str:
     """`INSERT INTO table (…) VALUES (…)` for executemany."""
     marks = ", ".join("?" * len(names))
     return f"INSERT INTO {table.name} ({_listed(table, names)}) VALUES ({marks})"  # noqa: S608
+
+
+@cache
+def pairs_text(table: sa.Table, names: tuple[str, ...], *, since: str, order_by: str, number: int) -> str:
+    """Selects rows of so many (shopper_id, store_id, instant), those whose `since` is not before the instant."""
+    wanted = ", ".join(["(?, ?, ?)"] * number)
+    return (
+        f"WITH wanted (shopper, store, instant) AS (VALUES {wanted}) SELECT {_listed(table, names)}"  # noqa: S608
+        f" FROM wanted CROSS JOIN {table.name} ON shopper_id = shopper AND store_id = store"
+        f" AND {table.c[since].name} >= instant ORDER BY {order_by}"
+    )
 
 
 def upsert_text(table: sa.Table, names: Sequence[str]) -> str:
