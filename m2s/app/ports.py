@@ -51,12 +51,14 @@ class CatalogRecords(Protocol):
         """Keeps a value with the database."""
         ...
 
-    def store_features(self) -> list[str]:
-        """Every store as the JSON text of its GeoJSON feature, sorted by id."""
+    def store_features(self, *, after: int = 0) -> Iterator[str]:
+        """Every store put after this version, as the JSON text of its GeoJSON feature, sorted by id."""
         ...
 
-    def put_store(self, store_id: str, feature: str, *, at: datetime) -> None:
-        """Adds or replaces a store."""
+    def has_store(self, store_id: str) -> bool: ...
+
+    def put_stores(self, features: Mapping[str, str], *, version: int, at: datetime) -> None:
+        """Adds or replaces stores by id; `version` is the one with which they come into force."""
         ...
 
     def campaigns(self) -> list[CampaignRow]:
@@ -194,7 +196,7 @@ class SightingRecords(Protocol):
 
     def put_visits(self, rows: Sequence[VisitRow]) -> None: ...
 
-    def drop_visits(self, visit_ids: Sequence[str]) -> None: ...
+    def drop_visits(self, rows: Sequence[VisitRow]) -> None: ...
 
     def open_visits(self, end_before: datetime) -> list[VisitRow]:
         """Open stays whose last evidence is before an instant."""

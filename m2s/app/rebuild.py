@@ -73,7 +73,7 @@ class _Rebuild:
         """Folds the stays of some pairs and keeps the difference."""
         shopper_ids = {shopper_id for (shopper_id, _), _ in pairs}
         proofs = self._records.coupons.redemption_times(shopper_ids, _EPOCH)
-        gone: list[str] = []
+        gone: list[VisitRow] = []
         changed: list[VisitRow] = []
         for (shopper_id, store_id), evidence in pairs:
             self.evidence += len(evidence)
@@ -83,7 +83,7 @@ class _Rebuild:
             times = proofs.get((shopper_id, store_id), ())
             before, after = self._fold((shopper_id, store), evidence, proofs=times)
             self.stays += len(after)
-            gone += [visit_id for visit_id in before if visit_id not in after]
+            gone += [row for row in before.values() if row.id not in after]
             changed += [row for row in after.values() if before.get(row.id) != row]
         self.changed += len(changed)
         self.dropped += len(gone)

@@ -79,7 +79,7 @@ def refresh_visits(
         )
         for pair in touched
     ]
-    records.sightings.drop_visits([visit_id for change in changes for visit_id in change.gone])
+    records.sightings.drop_visits([row for change in changes for row in change.gone])
     records.sightings.put_visits([row for change in changes for row in change.changed])
     return [event for change in changes for event in change.events]
 
@@ -99,7 +99,7 @@ def close_visits(records: Records, *, catalog: Catalog, now: datetime) -> None:
 class _Change:
     """What new evidence changes among the stays of one shopper at one store."""
 
-    gone: Sequence[str]
+    gone: Sequence[VisitRow]
     changed: Sequence[VisitRow]
     events: Sequence[VisitEvent]
 
@@ -117,7 +117,7 @@ def _change(before: Sequence[VisitRow], folded: Sequence[VisitRow], *, end_since
     was = {row.id: row for row in before}
     after, events = tell(was, (row for row in folded if row.end_at >= end_since))
     return _Change(
-        gone=[visit_id for visit_id in was if visit_id not in after],
+        gone=[row for row in before if row.id not in after],
         changed=[row for row in after.values() if was.get(row.id) != row],
         events=events,
     )

@@ -151,9 +151,9 @@ class SqlSightings:
         """Adds or replaces stays by id."""
         self._write(_PUT_VISITS, [_visit_values(row) for row in rows])
 
-    def drop_visits(self, visit_ids: Sequence[str]) -> None:
+    def drop_visits(self, rows: Sequence[VisitRow]) -> None:
         """Takes stays back that the evidence no longer tells."""
-        self._write(_DROP_VISITS, [(visit_id,) for visit_id in visit_ids])
+        self._write(_DROP_VISITS, [(row.shopper_id, row.store_id, row.id) for row in rows])
 
     def open_visits(self, end_before: datetime) -> list[VisitRow]:
         """Open stays whose last evidence is before an instant, oldest first."""

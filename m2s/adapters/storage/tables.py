@@ -50,6 +50,7 @@ stores = sa.Table(
     metadata,
     sa.Column("id", sa.Text, primary_key=True),
     sa.Column("feature", sa.Text, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False, index=True),
     sa.Column("updated_at", Instant, nullable=False),
 )
 
@@ -174,12 +175,13 @@ presence = sa.Table(
     sa.Column("zone_id", sa.Text, primary_key=True),
     sa.Column("last_at_ms", sa.BigInteger, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 visits = sa.Table(
     "visits",
     metadata,
-    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("id", sa.Text, nullable=False),
     sa.Column("shopper_id", sa.Text, nullable=False),
     sa.Column("store_id", sa.Text, nullable=False),
     sa.Column("start_at", Instant, nullable=False),
@@ -191,7 +193,8 @@ visits = sa.Table(
     sa.Column("sources", sa.Text, nullable=False),
     sa.Column("replaces", sa.Text),
     sa.Column("rule_version", sa.Text, nullable=False),
-    sa.Index("ix_visits_shopper_store_start", "shopper_id", "store_id", "start_at"),
+    # One tree in random order finds a stay by its name and the stays of a pair; the id alone would need a second.
+    sa.PrimaryKeyConstraint("shopper_id", "store_id", "id"),
     sa.Index("ix_visits_start", "start_at"),
     sa.Index(
         "ix_visits_open",

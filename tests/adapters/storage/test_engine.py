@@ -18,6 +18,7 @@ from m2s.adapters.storage.lock import FileLock, held_by
 from m2s.adapters.storage.migrate import REVISION, upgrade
 from m2s.adapters.storage.tables import metadata
 from m2s.core.base.errors import Conflict, Invalid, Unavailable
+from tests.adapters.storage.samples import VISIT
 from tests.data import ROOT
 
 
@@ -137,6 +138,15 @@ def test_a_second_owner_is_told_who_the_first_is(path: Path, url: str) -> None:
     assert held_by(path) is None
 
 
+def test_the_file_has_one_owner_by_whatever_link_it_is_named(path: Path, url: str, tmp_path: Path) -> None:
+    link = tmp_path / "elsewhere"
+    link.symlink_to(path)
+    with SqlDatabase(url), pytest.raises(Conflict, match="in use by process"):
+        SqlDatabase(f"sqlite:///{link}")
+    with SqlDatabase(f"sqlite:///{link}"), pytest.raises(Conflict, match="in use by process"):
+        SqlDatabase(url)
+
+
 def test_the_lock_holds_between_processes_and_ends_with_its_holder(path: Path) -> None:
     code = (
         "import sys, pathlib\n"
@@ -166,7 +176,7 @@ def test_reading_never_writes(database: SqlDatabase) -> None:
     with database.read() as records, pytest.raises(sa.exc.OperationalError, match="readonly"):
         records.catalog.keep_setting("a", "b")
     with database.read() as records, pytest.raises(driver().OperationalError, match="readonly"):
-        records.sightings.drop_visits(["vis_1"])
+        records.sightings.drop_visits([VISIT])
 
 
 def test_a_read_only_opener_cannot_write(url: str) -> None:

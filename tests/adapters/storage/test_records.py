@@ -40,12 +40,14 @@ def test_a_setting_is_replaced_not_repeated(database: SqlDatabase) -> None:
 
 def test_stores_are_replaced_by_id_and_come_back_sorted(database: SqlDatabase) -> None:
     def put(records: Records) -> None:
-        for store_id, feature in (("b", "{}"), ("a", '{"id": "a"}'), ("b", '{"id": "é"}')):
-            records.catalog.put_store(store_id, feature, at=NOW)
+        records.catalog.put_stores({"b": "{}", "a": '{"id": "a"}'}, version=1, at=NOW)
+        records.catalog.put_stores({"b": '{"id": "é"}'}, version=2, at=NOW)
 
     database.write(put)
     with database.read() as records:
-        assert records.catalog.store_features() == ['{"id": "a"}', '{"id": "é"}']
+        assert list(records.catalog.store_features()) == ['{"id": "a"}', '{"id": "é"}']
+        assert list(records.catalog.store_features(after=1)) == ['{"id": "é"}']
+        assert [records.catalog.has_store(store_id) for store_id in ("b", "c")] == [True, False]
 
 
 def test_a_campaign_is_replaced_and_its_versions_are_kept(database: SqlDatabase) -> None:

@@ -109,7 +109,7 @@ def test_visits_are_replaced_dropped_and_read_by_their_end(database: SqlDatabase
     def keep(records: Records) -> None:
         records.sightings.put_visits([VISIT, first, replace(VISIT, id="vis_2")])
         records.sightings.put_visits([corrected, replace(VISIT, id="vis_3", store_id="market")])
-        records.sightings.drop_visits(["vis_2", "vis_7"])
+        records.sightings.drop_visits([replace(VISIT, id=name) for name in ("vis_2", "vis_7")])
 
     database.write(keep)
     with database.read() as records:
@@ -178,7 +178,7 @@ def test_who_was_seen_is_read_from_the_index_alone(database: SqlDatabase) -> Non
     ("query", "index"),
     [
         (module._EVIDENCE_SINCE, "ix_evidence_shopper_store_at"),
-        (module._VISITS_SINCE, "ix_visits_shopper_store_start"),
+        (module._VISITS_SINCE, "sqlite_autoindex_visits_1 (shopper_id=? AND store_id=?)"),
         (module._PAGE_OF_IDS, "INTEGER PRIMARY KEY"),
     ],
 )

@@ -84,9 +84,11 @@ def _access() -> None:
         "stores",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("feature", sa.Text(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_stores"),
     )
+    op.create_index("ix_stores_version", "stores", ["version"])
     op.create_table(
         "ticks",
         sa.Column("job", sa.Text(), nullable=False),
@@ -175,6 +177,7 @@ def _presence() -> None:
         sa.Column("last_at_ms", sa.BigInteger(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("shopper_id", "store_id", "zone_id", name="pk_presence"),
+        sqlite_with_rowid=False,
     )
 
 
@@ -212,10 +215,9 @@ def _visits() -> None:
         sa.Column("sources", sa.Text(), nullable=False),
         sa.Column("replaces", sa.Text()),
         sa.Column("rule_version", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_visits"),
+        sa.PrimaryKeyConstraint("shopper_id", "store_id", "id", name="pk_visits"),
     )
     op.create_index("ix_visits_open", "visits", ["end_at"], sqlite_where=_OPEN)
-    op.create_index("ix_visits_shopper_store_start", "visits", ["shopper_id", "store_id", "start_at"])
     op.create_index("ix_visits_start", "visits", ["start_at"])
 
 
