@@ -31,8 +31,8 @@ lint: $(VENV)/.dev  ## check style, types and import rules
 bench: $(VENV)/.dev  ## measure the engine against its floors
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-faults: $(VENV)/.dev  ## break the service in every way there is, at nightly size (half an hour)
-	M2S_FAULTS=nightly $(BIN)/python -m pytest -s tests/faults $(ARGS)
+faults: $(VENV)/.dev  ## break the service in every way there is, at nightly size (two hours)
+	M2S_FAULTS=nightly $(BIN)/python -m pytest -s tests/faults tests/model $(ARGS)
 
 check-python:
 	@command -v $(PYTHON) >/dev/null || { \

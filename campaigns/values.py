@@ -30,7 +30,6 @@ _MONEY = pattern(r"([0-9]{1,9}(?:\.[0-9]{1,2})?) ([A-Z]{3})")
 _RATE = pattern(r"([1-9][0-9]{0,5}) per (hour|day|week|month|[0-9]{1,6}[smhdw])")
 _INTEGER = pattern(r"0|[1-9][0-9]{0,8}")
 _LARGEST_PERCENT = 90
-_SHARE_RANGE = f"from 0% to {_LARGEST_PERCENT}%"
 _SHARE_OF_ONE = pattern(r"0?[.,][0-9]{1,4}")
 _LOOSE_AMOUNT = pattern(r"([0-9]{1,9})(?:[.,]([0-9]{1,2}))?")
 _SIGNS = {"€": "EUR", "$": "USD", "£": "GBP"}

@@ -20,7 +20,7 @@ from m2s.adapters.importers.geojson import read_geojson
 from m2s.adapters.runtime.clock import SteppedClock, SystemClock
 from m2s.adapters.runtime.ids import SeededIds, SystemIds
 from m2s.adapters.runtime.logs import configure_logs as configure_logs
-from m2s.adapters.runtime.memory import settle_memory
+from m2s.adapters.runtime.memory import making_much, settle_memory
 from m2s.adapters.runtime.metrics import Metrics
 from m2s.adapters.runtime.scheduler import Heartbeat
 from m2s.adapters.storage.damage import flaw
@@ -89,7 +89,7 @@ class Desk:
             database,
             world.ids,
             clock=world.clock,
-            stores=lambda: self.catalog().stores.values(),
+            catalog=self.catalog,
             reload=self.reload,
         )
         self.explain = Explain(database, world.clock, store_ids=lambda: self.catalog().stores)
@@ -115,7 +115,7 @@ class Desk:
             with self.database.read() as records:
                 published = records.catalog.version()
             if published > self._catalog.version:
-                self._catalog = self._read_catalog()
+                self._catalog = self._read_catalog(self._catalog)
 
     def replay(self, letter_id: str) -> Replayed:
         """Has a dead letter processed again, by an engine for this one sighting; see DeadLetters.replay."""
@@ -123,13 +123,14 @@ class Desk:
         engine.take_sightings()
         return engine.replay(letter_id)
 
-    def _read_catalog(self) -> Catalog:
-        with self.database.read() as records:
-            version = records.catalog.version()
-            features = [json.loads(text) for text in records.catalog.store_features()]
-            campaigns = records.catalog.campaigns()
-        stores = read_features((f"stores[{i}]", feature) for i, feature in enumerate(features))
-        return build_catalog(version, stores, campaigns)
+    def _read_catalog(self, before: Catalog | None = None) -> Catalog:
+        """What is published; only what was not yet when `before` was read is read now."""
+        with making_much():
+            with self.database.read() as records:
+                texts = records.catalog.store_features(after=before.version if before else 0)
+                stores = read_features((f"stores[{i}]", json.loads(text)) for i, text in enumerate(texts))
+                version, campaigns = records.catalog.version(), records.catalog.campaigns()
+            return build_catalog(version, stores, campaigns, before=before)
 
 
 class Engine(Desk):
@@ -154,6 +155,7 @@ class Engine(Desk):
             house=House(policy, settings.stop_number, world.ids, self.metrics),
             most_ids=settings.dedupe_max_ids,
         )
+        self.metrics.watch_remembered(self.intake.remembered)
         self.deliver = Deliver(
             database,
             _channels(settings, world),
@@ -164,7 +166,12 @@ class Engine(Desk):
         )
         self._clocks = Clocks(database, found=self.metrics.clock)
         plan = PlanSends(
-            database, self.catalog, policy=policy, ids=world.ids, stop_number=settings.stop_number
+            database,
+            self.catalog,
+            policy=policy,
+            ids=world.ids,
+            stop_number=settings.stop_number,
+            observer=self.metrics,
         )
         self.jobs = Jobs(
             database,
@@ -221,6 +228,7 @@ class Engine(Desk):
         """Why the service cannot take sightings now, in words that anybody may read; empty when it can."""
         try:
             self.database.check_room()
+            self.intake.check_room()
             self._tried_write().result()
         except Unavailable as error:
             return [error.detail]

@@ -21,8 +21,8 @@ class SlowDesk(Desk):
     held: Event | None = None
     go_on: Event
 
-    def _read_catalog(self) -> Catalog:
-        catalog = super()._read_catalog()
+    def _read_catalog(self, before: Catalog | None = None) -> Catalog:
+        catalog = super()._read_catalog(before)
         if self.held is not None and not self.held.is_set():
             self.held.set()
             assert self.go_on.wait(20)

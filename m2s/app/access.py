@@ -4,7 +4,6 @@ A secret has 256 random bits, so a plain hash is enough, and looking it up by th
 """
 
 import hashlib
-import json
 import re
 from base64 import urlsafe_b64encode
 from collections import OrderedDict
@@ -107,7 +106,7 @@ class Access:
         row = KeyRow(key_id, role, store_id, created_at=self._clock.now(), revoked_at=None)
 
         def add(records: Records) -> None:
-            if store_id is not None and not _has_store(records, store_id):
+            if store_id is not None and not records.catalog.has_store(store_id):
                 raise Invalid(f"there is no store {store_id!r}; `m2s stores list` shows those that exist")
             records.access.add_key(row, secret_hash(text))
 
@@ -179,7 +178,3 @@ class Access:
 
 def _base64(data: bytes) -> str:
     return urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def _has_store(records: Records, store_id: str) -> bool:
-    return any(json.loads(feature)["id"] == store_id for feature in records.catalog.store_features())

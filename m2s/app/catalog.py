@@ -9,7 +9,7 @@ from campaigns.identity import offer_version, version_of
 from campaigns.model import At, BeaconSeen, Campaign, Dwell, Enter, Near, Offer
 from campaigns.reader import read_campaign
 from m2s.app.rows import CampaignRow
-from m2s.core.places.store import Beacon, Store
+from m2s.core.places.store import Beacon, Store, VisitRules
 from m2s.core.places.zone_index import ZoneIndex
 from m2s.core.presence.visit import StayRules
 
@@ -67,9 +67,24 @@ def stores_of(campaign: Campaign, stores: Iterable[Store]) -> tuple[Store, ...]:
     return tuple(store for store in stores if campaign.stores.matches(store))
 
 
-def build_catalog(version: int, stores: Iterable[Store], campaign_rows: Iterable[CampaignRow]) -> Catalog:
-    """A snapshot of the given stores and of every campaign that is not stopped."""
-    by_id = {store.id: store for store in stores}
+def build_catalog(
+    version: int,
+    stores: Iterable[Store],
+    campaign_rows: Iterable[CampaignRow],
+    *,
+    before: Catalog | None = None,
+) -> Catalog:
+    """A snapshot of the given stores and of every campaign that is not stopped.
+
+    With `before`, its stores stay, but for the given ones, which are added or replace those of the same id.
+    """
+    changed = {store.id: store for store in stores}
+    if before is None:
+        by_id = changed
+    elif before.stores.keys() >= changed.keys():
+        by_id = {**before.stores, **changed}
+    else:
+        by_id = dict(sorted({**before.stores, **changed}.items()))
     live = {row.id: _live(row) for row in campaign_rows if row.state != "stopped"}
     by_zone: dict[tuple[str, str], list[LiveOffer]] = defaultdict(list)
     by_place: dict[tuple[str, str], list[LiveOffer]] = defaultdict(list)
@@ -90,17 +105,11 @@ def build_catalog(version: int, stores: Iterable[Store], campaign_rows: Iterable
     return Catalog(
         version=version,
         stores=by_id,
-        rules={
-            (store.id, zone.id): _stay_rules(store, zone.margin_m)
-            for store in by_id.values()
-            for zone in store.zones
-        },
-        index=ZoneIndex.build(by_id.values()),
-        beacons={
-            (beacon.uuid, beacon.major, beacon.minor): (store, beacon)
-            for store in by_id.values()
-            for beacon in store.beacons
-        },
+        rules=_rules(changed, before),
+        index=before.index
+        if before and not changed
+        else ZoneIndex.build(by_id.values(), before.index if before else None),
+        beacons=_beacons(changed, before),
         campaigns=live,
         by_zone={key: tuple(offers) for key, offers in by_zone.items()},
         by_place={key: tuple(offers) for key, offers in by_place.items()},
@@ -113,8 +122,37 @@ def _live(row: CampaignRow) -> LiveCampaign:
     return LiveCampaign(campaign, version_of(campaign), row.state == "paused", row.salt)
 
 
-def _stay_rules(store: Store, leave_margin_m: float) -> StayRules:
-    visit = store.visit
+def _rules(changed: Mapping[str, Store], before: Catalog | None) -> dict[tuple[str, str], StayRules]:
+    rules = dict(before.rules) if before else {}
+    for gone in _replaced(changed, before):
+        for zone in gone.zones:
+            del rules[gone.id, zone.id]
+    for store in changed.values():
+        for zone in store.zones:
+            rules[store.id, zone.id] = _stay_rules(store.visit, zone.margin_m)
+    return rules
+
+
+def _beacons(
+    changed: Mapping[str, Store], before: Catalog | None
+) -> dict[tuple[str, int, int], tuple[Store, Beacon]]:
+    beacons = dict(before.beacons) if before else {}
+    for gone in _replaced(changed, before):
+        for beacon in gone.beacons:
+            del beacons[beacon.uuid, beacon.major, beacon.minor]
+    for store in changed.values():
+        for beacon in store.beacons:
+            beacons[beacon.uuid, beacon.major, beacon.minor] = (store, beacon)
+    return beacons
+
+
+def _replaced(changed: Mapping[str, Store], before: Catalog | None) -> list[Store]:
+    return [before.stores[store_id] for store_id in changed if store_id in before.stores] if before else []
+
+
+@lru_cache(maxsize=4096)
+def _stay_rules(visit: VisitRules, leave_margin_m: float) -> StayRules:
+    """One for all zones with the same: there are many, and few differ."""
     return StayRules(
         dwell_min_s=visit.dwell_min_s,
         beacon_dwell_min_s=visit.beacon_dwell_min_s,

@@ -66,15 +66,16 @@ class SeenIds:
                 met.add(key)
         return found
 
+    def check_full(self, now_ms: int) -> None:
+        """Raises Unavailable if not one more can be remembered now; changes nothing, so any thread may ask."""
+        if len(self) >= self._most and now_ms - self._since_ms < self._window_ms:
+            raise Unavailable(self._no_room(1), code="dedupe_full")
+
     def check_room(self, more: int, *, received_at_ms: int) -> None:
         """Raises Unavailable if so many more cannot be remembered at `received_at_ms`."""
         self._turn(received_at_ms)
         if len(self) + more > self._most:
-            raise Unavailable(
-                f"{len(self)} sightings are remembered to tell repeats, of {self._most} at most:"
-                " raise dedupe_max_ids (each takes 40 bytes) and start again",
-                code="dedupe_full",
-            )
+            raise Unavailable(self._no_room(more), code="dedupe_full")
 
     def add(self, keys: Keys, *, received_at_ms: int) -> None:
         """Remembers sightings that arrived at `received_at_ms` and are not `repeated`.
@@ -85,7 +86,11 @@ class SeenIds:
         self._young.add(*keys)
 
     def load(self, pages: Iterable[tuple[Sequence[str], Sequence[str]]], *, received_at_ms: int) -> None:
-        """Remembers what was taken within the window before `received_at_ms`: pages of (device ids, their ids)."""
+        """Remembers what was taken within the window before `received_at_ms`: pages of (device ids, their ids).
+
+        It goes with the older generation, so that a start does not make it stay for two windows more.
+        """
+        self._turn(received_at_ms)
         for device_ids, sighting_ids in pages:
             for first in range(0, len(sighting_ids), _AT_ONCE):
                 part = slice(first, first + _AT_ONCE)
@@ -93,14 +98,22 @@ class SeenIds:
                 # The ledger may hold a repeat: of a sighting older than a window.
                 keys = keys[:, ~self.repeated(keys)]
                 self.check_room(keys.shape[1], received_at_ms=received_at_ms)
-                self.add(keys, received_at_ms=received_at_ms)
+                self._old.add(*keys)
 
     def __len__(self) -> int:
         return len(self._young) + len(self._old)
 
+    def _no_room(self, more: int) -> str:
+        return (
+            f"{len(self)} sightings are remembered to tell repeats, and {more} more would be over the"
+            f" {self._most} there is room for: raise dedupe_max_ids (each takes 40 bytes) and start again"
+        )
+
     def _turn(self, now_ms: int) -> None:
-        if now_ms - self._since_ms >= self._window_ms:
-            self._old, self._young, self._since_ms = self._young, IdSet(self._most), now_ms
+        passed_ms = now_ms - self._since_ms
+        if passed_ms >= self._window_ms:
+            self._old = self._young if passed_ms < 2 * self._window_ms else IdSet(self._most)
+            self._young, self._since_ms = IdSet(self._most), now_ms
 
 
 def _blake(text: str) -> int:

@@ -84,6 +84,14 @@ class Intake:
         self._seen.load(records.sightings.recent_ids(since_ms), received_at_ms=to_ms(self._clock.now()))
         self._presences.load(records)
 
+    def remembered(self) -> int:
+        """How many sightings are remembered to tell repeats."""
+        return len(self._seen)
+
+    def check_room(self) -> None:
+        """Raises Unavailable while no sighting is taken because too many are remembered."""
+        self._seen.check_full(to_ms(self._clock.now()))
+
     def _nothing_seen(self) -> SeenIds:
         return SeenIds(OLDEST_MS + _DEDUPE_MARGIN_MS, most=self._most_ids)
 
@@ -196,6 +204,7 @@ class Intake:
         known = records.decisions.known_occasions([occasion_of(candidate) for candidate in candidates])
         for one, candidate in zip(fired, candidates, strict=True):
             if occasion_of(candidate) not in known:
+                known.add(occasion_of(candidate))
                 moments.setdefault((one.evidence.shopper_id, one.evidence.sighting_id), []).append(candidate)
         wanted = [shopper_id for shopper_id, _ in moments]
         facts = load_shoppers(

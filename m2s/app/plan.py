@@ -15,6 +15,7 @@ from campaigns.schedule import occurrences
 from m2s.app.catalog import Catalog, LiveOffer
 from m2s.app.decide import settle
 from m2s.app.facts import load_shoppers, store_facts
+from m2s.app.observer import Observer
 from m2s.app.ports import Database, Records
 from m2s.core.base.errors import Unavailable
 from m2s.core.base.ids import Ids
@@ -67,7 +68,9 @@ class PlanSends:
         policy: Policy,
         ids: Ids,
         stop_number: str,
+        observer: Observer,
     ) -> None:
+        self._observer = observer
         self._database = database
         self._catalog = catalog
         self._policy = policy
@@ -137,11 +140,14 @@ class PlanSends:
     ) -> tuple[int, bool]:
         """As `_make`, in one transaction; where that fails, in one for each store, so that only the culprit is left."""
 
-        def work(records: Records) -> int:
+        def work(records: Records) -> list[Decision]:
             return self._decide_at(records, send, stores=stores, audience=audience, now=now)
 
         try:
-            return self._database.write(work), True
+            decisions = self._database.write(work)
+            for decision in decisions:
+                self._observer.decision(decision.outcome.value)
+            return len(decisions), True
         except Unavailable:
             raise
         except Exception as error:
@@ -174,7 +180,7 @@ class PlanSends:
         stores: Sequence[Store],
         audience: _Audience,
         now: datetime,
-    ) -> int:
+    ) -> list[Decision]:
         campaign, offer = send.entry.live.campaign, send.entry.offer
         claimed = records.decisions.claim(
             campaign.id,
@@ -192,7 +198,7 @@ class PlanSends:
             for shopper_id, near in audience.get(store.id, {}).items()
         }
         if not occasions:
-            return 0
+            return []
         known = records.decisions.known_occasions(
             [(campaign.id, offer.id, occasion.key) for occasion, _ in occasions.values()]
         )
@@ -207,7 +213,7 @@ class PlanSends:
             except Exception as error:
                 _log.error("plan.undecided", offer_id=offer.id, shopper_id=shopper_id, error=repr(error))
         settle(records, decisions, ids=self._ids, stop_number=self._stop_number)
-        return len(decisions)
+        return decisions
 
     def _decide(
         self, candidate: Candidate, store: Store, shopper: ShopperFacts, *, now: datetime

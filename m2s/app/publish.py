@@ -1,7 +1,7 @@
 """How do stores and campaigns come into force? Whole and checked or not at all, then as one new catalog."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from campaigns.identity import version_of
@@ -9,6 +9,7 @@ from campaigns.model import Campaign
 from campaigns.outline import StoreOutline
 from campaigns.problems import CampaignProblems
 from campaigns.reader import read_campaign
+from m2s.app.catalog import Catalog
 from m2s.app.ports import Database, Records
 from m2s.app.rows import CampaignRow
 from m2s.core.base.errors import Conflict, Invalid, NotFound, Problem
@@ -39,13 +40,13 @@ class Publish:
         ids: Ids,
         *,
         clock: Clock,
-        stores: Callable[[], Iterable[Store]],
+        catalog: Callable[[], Catalog],
         reload: Callable[[], None],
     ) -> None:
         self._database = database
         self._ids = ids
         self._clock = clock
-        self._stores = stores
+        self._catalog = catalog
         self._reload = reload
 
     def publish_stores(self, stores: Sequence[Store]) -> int:
@@ -59,10 +60,10 @@ class Publish:
         read_features((store_id, json.loads(text)) for store_id, text in features.items())
 
         def put(records: Records) -> int:
-            _refuse_taken_beacons(stores, records)
-            for store_id, text in features.items():
-                records.catalog.put_store(store_id, text, at=now)
-            return records.catalog.raise_version()
+            _refuse_taken_beacons(stores, records, known=self._catalog())
+            version = records.catalog.raise_version()
+            records.catalog.put_stores(features, version=version, at=now)
+            return version
 
         version = self._database.write(put)
         self._reload()
@@ -74,7 +75,9 @@ class Publish:
         Raises Invalid with every problem of the text; each pointer is `file:line:column`.
         """
         try:
-            return read_campaign(yaml, file, stores=[outline_of(store) for store in self._stores()])
+            return read_campaign(
+                yaml, file, stores=[outline_of(store) for store in self._catalog().stores.values()]
+            )
         except CampaignProblems as found:
             problems = [
                 Problem(
@@ -109,8 +112,8 @@ class Publish:
             applied_at=self._clock.now(),
         )
         applied = self._database.write(lambda records: _put(records, row))
-        if applied.change != "unchanged":
-            self._reload()
+        # Also where nothing changed: the reload after an earlier change may have failed.
+        self._reload()
         return applied
 
     def campaigns(self) -> list[CampaignRow]:
@@ -136,19 +139,19 @@ class Publish:
         return self._set_state(campaign_id, STOPPED)
 
     def _set_state(self, campaign_id: str, state: str) -> CampaignRow:
-        def change(records: Records) -> tuple[CampaignRow, bool]:
+        def change(records: Records) -> CampaignRow:
             row = _campaign(records, campaign_id)
             if row.state == state:
-                return row, False
+                return row
             if row.state == STOPPED:
                 raise Conflict(_stopped(campaign_id), code="campaign_stopped")
             records.catalog.set_campaign_state(campaign_id, state)
             records.catalog.raise_version()
-            return replace(row, state=state), True
+            return replace(row, state=state)
 
-        row, changed = self._database.write(change)
-        if changed:
-            self._reload()
+        row = self._database.write(change)
+        # Also where nothing changed: the reload after an earlier change may have failed.
+        self._reload()
         return row
 
 
@@ -183,17 +186,22 @@ def _text(store: Store) -> str:
     return json.dumps(store_to_feature(store), ensure_ascii=False, separators=(",", ":"))
 
 
-def _refuse_taken_beacons(stores: Sequence[Store], records: Records) -> None:
-    if not any(store.beacons for store in stores):
-        return
+def _refuse_taken_beacons(stores: Sequence[Store], records: Records, *, known: Catalog) -> None:
+    """Looks into the catalog and into what was published after it."""
+    later = [json.loads(text) for text in records.catalog.store_features(after=known.version)]
     replaced = {store.id for store in stores}
-    published = [json.loads(text) for text in records.catalog.store_features()]
+    put_again = replaced | {feature["id"] for feature in later}
     taken = {
         (beacon["uuid"], beacon["major"], beacon["minor"]): feature["id"]
-        for feature in published
+        for feature in later
         if feature["id"] not in replaced
         for beacon in feature["properties"]["beacons"]
     }
+    for store in stores:
+        for beacon in store.beacons:
+            identity = (beacon.uuid, beacon.major, beacon.minor)
+            if identity in known.beacons and (owner := known.beacons[identity][0].id) not in put_again:
+                taken[identity] = owner
     problems = [
         Problem(
             store.id,

@@ -18,11 +18,10 @@ from tests.app.world import PORT, World
 
 @pytest.fixture
 def access(world: World) -> Access:
-    stores = list(world.catalog.stores.values())
     publish = Publish(
-        world.database, world.ids, clock=world.clock, stores=lambda: stores, reload=lambda: None
+        world.database, world.ids, clock=world.clock, catalog=lambda: world.catalog, reload=lambda: None
     )
-    publish.publish_stores(stores)
+    publish.publish_stores(list(world.catalog.stores.values()))
     return Access(world.database, world.ids, clock=world.clock)
 
 

@@ -141,13 +141,23 @@ def test_a_full_memory_refuses_and_forgets_nothing() -> None:
     seen.check_room(3, received_at_ms=5_000)
     seen.add(SeenIds.keys(["dev"] * 3, names), received_at_ms=5_000)
     with pytest.raises(
-        Unavailable, match=r"3 sightings are remembered .* of 3 at most: raise dedupe_max_ids"
+        Unavailable, match=r"3 sightings are remembered .* over the 3 there is room for: raise dedupe_max_ids"
     ):
         seen.check_room(1, received_at_ms=5_999)
     assert known(seen, "dev", *names) == [True] * 3
+    with pytest.raises(Unavailable):
+        seen.check_full(5_999)
+    seen.check_full(6_000)
     seen.check_room(0, received_at_ms=6_000)
     seen.check_room(3, received_at_ms=7_000)
     assert known(seen, "dev", *names) == [False] * 3
+
+
+def test_after_a_long_silence_there_is_room_at_once() -> None:
+    seen = SeenIds(WINDOW_MS, most=3)
+    seen.add(SeenIds.keys(["dev"] * 3, ["1", "2", "3"]), received_at_ms=5_000)
+    seen.check_room(3, received_at_ms=7_000)
+    assert len(seen) == 0
 
 
 def test_what_the_ledger_holds_is_taken_up_once() -> None:

@@ -124,6 +124,20 @@ def test_a_fix_near_the_shops_is_kept_without_evidence(town: Town) -> None:
     assert town.count("presence") == 0
 
 
+def test_an_occasion_that_comes_up_twice_in_a_group_is_decided_once(
+    town: Town, caplog: pytest.LogCaptureFixture
+) -> None:
+    town.furnish(campaign("c", "o: {enter: premises}"))
+    phone, watch = town.device("phone", of="ann"), town.device("watch", of="ann")
+    together = [
+        town.batch(phone, fix("s0"), fence("s1", "exit")),
+        town.batch(watch, fix("s0")),
+    ]
+    assert [answer.accepted for answer in town.together(together)] == [2, 1]
+    assert len(town.decisions()) == 1
+    assert "a group of" not in caplog.text
+
+
 def test_the_requests_of_one_group_are_answered_each_for_itself(town: Town) -> None:
     town.furnish(OFFER)
     ann, bob = town.device("ann"), town.device("bob")

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from m2s.adapters.runtime.metrics import Metrics
 from m2s.app.clocks import Clocks
 from m2s.app.deliver import Deliver
 from m2s.app.jobs import Job, Jobs, standard_jobs
@@ -106,7 +107,12 @@ def test_the_standard_jobs_plan_send_expire_and_forget(world: World) -> None:
         jitter=lambda: 0.0,
     )
     plan = PlanSends(
-        world.database, lambda: world.catalog, policy=world.policy, ids=world.ids, stop_number="36111"
+        world.database,
+        lambda: world.catalog,
+        policy=world.policy,
+        ids=world.ids,
+        stop_number="36111",
+        observer=Metrics(),
     )
     jobs = Jobs(
         world.database,
@@ -138,7 +144,12 @@ def test_an_answer_kept_for_a_repeat_is_forgotten_after_a_week(world: World) -> 
         jitter=lambda: 0.0,
     )
     plan = PlanSends(
-        world.database, lambda: world.catalog, policy=world.policy, ids=world.ids, stop_number="36111"
+        world.database,
+        lambda: world.catalog,
+        policy=world.policy,
+        ids=world.ids,
+        stop_number="36111",
+        observer=Metrics(),
     )
     every = standard(world, lambda _now: None, plan=plan, deliver=deliver)
     (forget,) = (job for job in every if job.name == "forget")

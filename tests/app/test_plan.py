@@ -11,6 +11,7 @@ import pytest
 
 from campaigns.facts import Policy
 from campaigns.model import Rate
+from m2s.adapters.runtime.metrics import Metrics
 from m2s.app.deliver import Deliver
 from m2s.app.devices import Devices
 from m2s.app.plan import PlanSends
@@ -28,7 +29,12 @@ MINUTE = timedelta(minutes=1)
 
 def plan(world: World) -> PlanSends:
     return PlanSends(
-        world.database, lambda: world.catalog, policy=world.policy, ids=world.ids, stop_number="36111"
+        world.database,
+        lambda: world.catalog,
+        policy=world.policy,
+        ids=world.ids,
+        stop_number="36111",
+        observer=Metrics(),
     )
 
 
@@ -247,12 +253,18 @@ class Counted:
 @pytest.mark.usefixtures("ann")
 def test_a_send_at_many_stores_is_one_transaction(world: World) -> None:
     world.seen(world.shopper("bea"), FAR, SATURDAY - timedelta(days=1))
-    counted = Counted(world.database)
+    counted, metrics = Counted(world.database), Metrics()
     plan_sends = PlanSends(
-        counted, lambda: world.catalog, policy=world.policy, ids=world.ids, stop_number="36111"
+        counted,
+        lambda: world.catalog,
+        policy=world.policy,
+        ids=world.ids,
+        stop_number="36111",
+        observer=metrics,
     )
     assert plan_sends.run(SATURDAY - MINUTE, at(world, SATURDAY)) == 2
     assert counted.writes == 1
+    assert b'm2s_decisions_total{outcome="send"} 2.0' in metrics.render()
     assert world.rows("SELECT count(*) FROM occurrences") == [(3,)]
     assert plan_sends.run(SATURDAY - MINUTE, SATURDAY) == 0
     assert counted.writes == 1, "what is claimed costs no transaction"

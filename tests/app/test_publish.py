@@ -9,7 +9,7 @@ import pytest
 
 from m2s.app.catalog import Catalog, build_catalog
 from m2s.app.publish import Publish
-from m2s.core.base.errors import Conflict, Invalid, NotFound
+from m2s.core.base.errors import Conflict, Invalid, NotFound, Unavailable
 from m2s.core.places.geojson import read_features
 from m2s.core.places.store import Beacon, Store
 from tests.app.world import CAMPAIGN, CHURCH, PORT, World
@@ -44,7 +44,7 @@ def publish(world: World, shelf: Shelf) -> Publish:
         world.database,
         world.ids,
         clock=world.clock,
-        stores=lambda: shelf.catalog.stores.values(),
+        catalog=lambda: shelf.catalog,
         reload=reload,
     )
 
@@ -80,7 +80,10 @@ def test_a_beacon_that_hangs_in_another_store_is_refused_and_nothing_is_publishe
 
 def test_a_beacon_is_looked_for_in_what_is_kept_not_in_the_catalog_in_force(world: World) -> None:
     stores: dict[str, Store] = dict(world.catalog.stores)
-    behind = Publish(world.database, world.ids, clock=world.clock, stores=stores.values, reload=lambda: None)
+    catalog = build_catalog(0, stores.values(), [])
+    behind = Publish(
+        world.database, world.ids, clock=world.clock, catalog=lambda: catalog, reload=lambda: None
+    )
     beacon = Beacon("5f0c9a5e-6d3e-4d0b-9f0e-7a3c2b1d4e5f", 1, 1, measured_power_dbm=-59, place="till")
     behind.publish_stores([replace(stores[PORT], beacons=(beacon,))])
     with pytest.raises(Invalid) as caught:
@@ -112,9 +115,9 @@ def test_a_campaign_gets_its_salt_once_and_keeps_it(publish: Publish, shelf: She
 
 def test_a_text_that_says_the_same_changes_nothing(publish: Publish, shelf: Shelf) -> None:
     publish.apply_campaign("morning", CAMPAIGN)
-    version, reloads = shelf.catalog.version, shelf.reloads
+    version = shelf.catalog.version
     assert publish.apply_campaign("morning", CAMPAIGN + "\n# a remark\n").change == "unchanged"
-    assert (shelf.catalog.version, shelf.reloads) == (version, reloads)
+    assert shelf.catalog.version == version
     assert publish.campaign("morning").yaml == CAMPAIGN
 
 
@@ -125,9 +128,9 @@ def test_pausing_is_state_that_applying_never_changes(publish: Publish, shelf: S
     assert shelf.catalog.version == applied + 1
     assert shelf.catalog.campaigns["morning"].paused
     assert publish.apply_campaign("morning", CAMPAIGN.replace("45m", "30m")).campaign.state == "paused"
-    reloads = shelf.reloads
+    version = shelf.catalog.version
     assert publish.pause("morning").state == "paused"
-    assert shelf.reloads == reloads
+    assert shelf.catalog.version == version
     assert publish.resume("morning").state == "active"
     assert not shelf.catalog.campaigns["morning"].paused
 
@@ -178,3 +181,26 @@ def test_a_campaign_is_refused_under_another_name(publish: Publish) -> None:
 def test_a_campaign_that_does_not_exist_is_not_found(publish: Publish, verb: str) -> None:
     with pytest.raises(NotFound):
         getattr(publish, verb)("nothing")
+
+
+def test_what_was_not_taken_up_is_taken_up_when_it_is_asked_for_again(world: World, shelf: Shelf) -> None:
+    fails = [True, False]
+
+    def reload() -> None:
+        if fails.pop(0):
+            raise Unavailable("every reading connection is taken")
+        shelf.reloads += 1
+
+    publish = Publish(
+        world.database, world.ids, clock=world.clock, catalog=lambda: shelf.catalog, reload=reload
+    )
+    with pytest.raises(Unavailable):
+        publish.apply_campaign(None, CAMPAIGN)
+    assert publish.apply_campaign(None, CAMPAIGN).change == "unchanged"
+    assert shelf.reloads == 1
+    (row,) = publish.campaigns()
+    fails[:] = [True, False]
+    with pytest.raises(Unavailable):
+        publish.pause(row.id)
+    assert publish.pause(row.id).state == "paused"
+    assert shelf.reloads == 2

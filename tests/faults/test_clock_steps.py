@@ -48,7 +48,7 @@ def put(town: Town, off: timedelta) -> None:
 def test_a_repeat_is_known_for_72_hours_however_the_clock_was_set(
     town: Town, monkeypatch: pytest.MonkeyPatch, off: timedelta, corrected: bool, restarted: bool
 ) -> None:
-    monkeypatch.setattr(ledger, "_PAGE", 2)
+    monkeypatch.setattr(ledger, "_PAGE_OF_TEXT", 2)
     device = town.device("ann")
     hours = range(0, 96, EVERY_H)
     for hour in hours:

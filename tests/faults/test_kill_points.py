@@ -21,7 +21,7 @@ from tests.faults.reckoning import check_all, check_integrity
 from tests.faults.site import furnish
 from tests.faults.size import times
 
-KILLS = times(3, nightly=20)
+KILLS = times(2, nightly=20)
 SHOPPERS = 10 * (KILLS + 1)
 """One kill comes after nine messages at most."""
 CAMPAIGN = """

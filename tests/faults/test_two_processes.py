@@ -12,7 +12,7 @@ from tests.faults.process import SERVE, Process
 from tests.faults.site import Site, furnish
 from tests.faults.size import times
 
-ROUNDS = times(3, nightly=30)
+ROUNDS = times(1, nightly=30)
 
 
 def second(site: Site) -> tuple[int, str]:

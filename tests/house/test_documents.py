@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import typer.main
 
+from m2s.adapters.runtime.metrics import Metrics
+from m2s.settings import Settings
 from tests.data import ROOT
 from tests.house.documents import claimed_names, claimed_paths, commands, documents, name_exists, path_exists
 
@@ -49,6 +51,17 @@ def test_every_make_target_in_a_document_exists(document: Path) -> None:
 def test_every_command_in_a_document_exists(document: Path) -> None:
     calls = commands(document.read_text(encoding="utf-8"), "m2s")
     assert [problem for call in calls for problem in unknown_words(call)] == []
+
+
+def test_operators_are_told_of_every_setting_and_metric() -> None:
+    told = (ROOT / "docs/operators.md").read_text(encoding="utf-8")
+    template = (ROOT / "m2s/entry/cli/templates/m2s.toml").read_text(encoding="utf-8")
+    settings = [name for name in Settings.model_fields if name != "channels"]
+    assert [name for name in settings if f"`{name}`" not in told] == []
+    assert [name for name in settings if not re.search(rf"^(# )?{name} = ", template, re.MULTILINE)] == []
+    metrics = re.findall(r"^# TYPE (\S+)", Metrics().render().decode(), re.MULTILINE)
+    assert len(metrics) > 10
+    assert [name for name in metrics if f"`{name}`" not in told and not name.endswith("_created")] == []
 
 
 def test_a_wrong_command_is_caught() -> None:

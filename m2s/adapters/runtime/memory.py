@@ -1,15 +1,61 @@
-"""How often does Python look for garbage? Rarely, in a process whose memory is mostly a catalog that stays."""
+"""How does a process keep many objects without stopping for them? By when Python looks for garbage, and takes turns."""
 
+import ctypes
 import gc
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
 
 _YOUNG = 50_000
+_TURN_S = 0.0005
+"""A tenth of Python's own: how long a thread that waits for its turn lets another one go on."""
+
+
+class _Making:
+    """How many threads make much now, what was usual before the first of them, and whether the process settled."""
+
+    lock = Lock()
+    threads = 0
+    turn_s = 0.0
+    collects = False
+    settled = False
 
 
 def settle_memory() -> None:
-    """Leaves what is loaded now out of every later collection, and collects less often.
+    """Gives back what is free, leaves what is loaded now out of every later collection, and collects less often.
 
     For a process that serves: its long-lived objects would be visited again and again for nothing.
     """
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG, 20, 50)
+    _Making.settled = True
+    if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):
+        # What loading needed only for a while: the C library keeps it otherwise.
+        trim(0)
+
+
+@contextmanager
+def making_much() -> Iterator[None]:
+    """While many objects are made that will stay, other threads wait less for their turn, and for no collection.
+
+    In a process that has settled, what is made is left out of every later collection.
+    """
+    with _Making.lock:
+        if not _Making.threads:
+            _Making.turn_s, _Making.collects = sys.getswitchinterval(), gc.isenabled()
+            sys.setswitchinterval(_TURN_S)
+            gc.disable()
+        _Making.threads += 1
+    try:
+        yield
+    finally:
+        with _Making.lock:
+            _Making.threads -= 1
+            if not _Making.threads:
+                if _Making.settled:
+                    gc.freeze()
+                sys.setswitchinterval(_Making.turn_s)
+                if _Making.collects:
+                    gc.enable()

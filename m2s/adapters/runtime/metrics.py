@@ -46,7 +46,10 @@ class Metrics:
             registry=self.registry,
         )
         self._commit_s = Histogram(
-            "m2s_commit_seconds", "Time of one synced commit.", buckets=_COMMIT_S, registry=self.registry
+            "m2s_commit_seconds",
+            "Time from a group of sightings to its synced commit.",
+            buckets=_COMMIT_S,
+            registry=self.registry,
         )
         self._group_items = Histogram(
             "m2s_commit_sightings", "Sightings of one commit.", buckets=_GROUP_ITEMS, registry=self.registry
@@ -58,6 +61,11 @@ class Metrics:
     def _watch_limits(self) -> None:
         self._waiting = Gauge(
             "m2s_sightings_waiting", "Sightings that wait for a commit.", registry=self.registry
+        )
+        self._remembered = Gauge(
+            "m2s_sightings_remembered",
+            "Sightings remembered to tell repeats; dedupe_max_ids is the most.",
+            registry=self.registry,
         )
         self._refused = Counter(
             "m2s_sightings_refused",
@@ -94,6 +102,10 @@ class Metrics:
             "Phones found with a clock more than 5 minutes off, each time that this is new or has changed.",
             registry=self.registry,
         )
+
+    def watch_remembered(self, remembered: Callable[[], int]) -> None:
+        """Says who knows how many sightings are remembered to tell repeats."""
+        self._remembered.set_function(remembered)
 
     def watch_waiting(self, waiting: Callable[[], int]) -> None:
         """Says where the number of sightings that wait can be asked for."""

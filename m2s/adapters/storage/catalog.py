@@ -1,16 +1,19 @@
 """Where are stores, campaigns and the catalog's version kept?"""
 
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
-from m2s.adapters.storage.statements import columns, upsert, values
+from m2s.adapters.storage.statements import columns, upsert, upsert_text, values
 from m2s.adapters.storage.tables import campaign_versions, campaigns, meta, stores
 from m2s.app.rows import CampaignRow
 from m2s.core.base.errors import NotFound
+from m2s.core.base.instants import to_ms
 
 _VERSION = "catalog_version"
+_AT_ONCE = 1_000
 
 
 class SqlCatalog:
@@ -37,13 +40,22 @@ class SqlCatalog:
         """Keeps a value with the database, in place of an earlier one."""
         upsert(self._connection, meta, values={"key": key, "value": value})
 
-    def store_features(self) -> list[str]:
-        """Every store as the JSON text of its GeoJSON feature, sorted by id."""
-        return list(self._connection.scalars(sa.select(stores.c.feature).order_by(stores.c.id)))
+    def store_features(self, *, after: int = 0) -> Iterator[str]:
+        """Every store put after this version, as the JSON text of its GeoJSON feature, sorted by id."""
+        query = sa.select(stores.c.feature).where(stores.c.version > after).order_by(stores.c.id)
+        return iter(self._connection.scalars(query).yield_per(_AT_ONCE))
 
-    def put_store(self, store_id: str, feature: str, *, at: datetime) -> None:
-        """Adds or replaces a store."""
-        upsert(self._connection, stores, values={"id": store_id, "feature": feature, "updated_at": at})
+    def has_store(self, store_id: str) -> bool:
+        """Whether there is such a store."""
+        return self._connection.scalar(sa.select(stores.c.id).where(stores.c.id == store_id)) is not None
+
+    def put_stores(self, features: Mapping[str, str], *, version: int, at: datetime) -> None:
+        """Adds or replaces stores by id; `version` is the one with which they come into force."""
+        names = ("id", "feature", "version", "updated_at")
+        when = to_ms(at)
+        rows = [(store_id, feature, version, when) for store_id, feature in features.items()]
+        if rows:
+            self._connection.exec_driver_sql(upsert_text(stores, names), rows)
 
     def campaigns(self) -> list[CampaignRow]:
         """Every campaign ever applied, sorted by id."""

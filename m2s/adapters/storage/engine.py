@@ -44,7 +44,7 @@ def driver() -> ModuleType:
 
 
 def database_path(url: str) -> Path:
-    """The file of a database URL such as `sqlite:///m2s.db` or `sqlite:////var/lib/m2s/m2s.db`.
+    """The file of a database URL such as `sqlite:///m2s.db` or `sqlite:////var/lib/m2s/m2s.db`; no link to it.
 
     Raises Invalid for anything else.
     """
@@ -55,7 +55,9 @@ def database_path(url: str) -> Path:
     if parsed.drivername != "sqlite" or not parsed.database or parsed.database.startswith((":", "file:")):
         shown = parsed.render_as_string(hide_password=True)
         raise Invalid(f"{shown} is not an SQLite file; write the database URL like sqlite:///m2s.db")
-    return Path(parsed.database)
+    path = Path(parsed.database)
+    # The lock stands beside the file: by whatever name a process has it, it has to be the same one.
+    return path.resolve() if path.is_symlink() else path
 
 
 def write_engine(path: Path, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> sa.Engine:

@@ -63,7 +63,11 @@ _LAST_VISITS = Query(
 )
 _SEEN_AT = Query(
     sa.select(evidence.c.shopper_id, evidence.c.store_id)
-    .where(one_of(evidence.c.store_id), evidence.c.at_ms >= sa.bindparam("since_ms"))
+    .where(
+        one_of(evidence.c.store_id),
+        evidence.c.at_ms >= sa.bindparam("since_ms"),
+        evidence.c.mocked.is_(False),
+    )
     .distinct()
     .order_by(evidence.c.shopper_id, evidence.c.store_id)
 )

@@ -164,7 +164,7 @@ evidence = sa.Table(
     sa.Column("samples", sa.Text),
     sa.Column("mocked", sa.Boolean, nullable=False),
     sa.Column("zone_version", sa.Integer, nullable=False),
-    sa.Index("ix_evidence_shopper_store_at", "shopper_id", "store_id", "at_ms"),
+    sa.Index("ix_evidence_shopper_store_at", "shopper_id", "store_id", "at_ms", "mocked"),
 )
 
 presence = sa.Table(

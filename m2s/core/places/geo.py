@@ -73,10 +73,24 @@ class Frame:
 
 def frame_at(latitude: float, longitude: float) -> Frame:
     """The frame whose point is at these WGS 84 degrees."""
-    phi, theta = np.radians(latitude), np.radians(longitude)
-    east = np.array([-np.sin(theta), np.cos(theta), 0.0])
-    north = np.array([-np.sin(phi) * np.cos(theta), -np.sin(phi) * np.sin(theta), np.cos(phi)])
+    east, north = frame_axes(latitude, longitude)
     return Frame(earth_centred(latitude, longitude), east, north)
+
+
+def frame_axes(latitudes: float | Floats, longitudes: float | Floats) -> Floats:
+    """East and north of the frames at these WGS 84 degrees: directions whose last axis holds x, y, z."""
+    angles = np.radians(np.array((latitudes, longitudes), dtype=np.float64))
+    (sine, sine_east), (cosine, cosine_east) = np.sin(angles), np.cos(angles)
+    axes = np.zeros((*angles.shape, 3))
+    axes[0, ..., 0], axes[0, ..., 1] = -sine_east, cosine_east
+    axes[1, ..., 0], axes[1, ..., 1], axes[1, ..., 2] = -sine * cosine_east, -sine * sine_east, cosine
+    return axes
+
+
+def each(counts: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Every owner as often as it counts, and the number (from 0) of each of its turns."""
+    owner = np.arange(counts.size).repeat(counts)
+    return owner, np.arange(owner.size) - (counts.cumsum() - counts)[owner]
 
 
 def distance_m(latitude: float, longitude: float, *, to_latitude: float, to_longitude: float) -> float:

@@ -4,13 +4,14 @@ The error of a fix is a circular normal one. Numbers are metres; a distance to a
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from m2s.core.places.geo import Floats
+from m2s.core.places.geo import Floats, each
 
 Ints = NDArray[np.int64]
 
@@ -58,9 +59,23 @@ class Outlines:
         corners, line = shapely.get_coordinates(lines, return_index=True)
         edge = ((line[1:] == line[:-1]) & (corners[1:] != corners[:-1]).any(axis=1)).nonzero()[0]
         counts = np.bincount(owner[line[edge]], minlength=outlines.size)
-        return cls(
-            corners[edge], corners[edge + 1], np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
+        return cls(corners[edge], corners[edge + 1], _first(counts))
+
+    @classmethod
+    def picked(cls, parts: Sequence["Outlines"], numbers: Ints) -> "Outlines":
+        """The outlines with these numbers; those of the first part come first, then those of the second, …"""
+        counts = np.concatenate([np.diff(part.first) for part in parts])
+        outline, step = each(counts[numbers])
+        edge = _first(counts)[numbers][outline] + step
+        starts, ends = (
+            np.concatenate(edges) for edges in zip(*((p.starts, p.ends) for p in parts), strict=True)
         )
+        return cls(starts[edge], ends[edge], _first(counts[numbers]))
+
+    def longest_m(self, number: int) -> float:
+        """The length of an outline's longest edge."""
+        edges = slice(self.first[number], self.first[number + 1])
+        return float(np.linalg.norm(self.ends[edges] - self.starts[edges], axis=1).max())
 
     def hold(self, numbers: Ints, places: Floats, *, sigmas_m: Floats) -> Floats:
         """The normal error round each place, integrated over the triangles between it and each edge, with their sign.
@@ -84,3 +99,8 @@ class Outlines:
         totals = np.bincount(pair, weights=np.copysign(half, beside) * held, minlength=numbers.size)
         probabilities: Floats = np.clip(totals / (2.0 * math.pi), 0.0, 1.0)
         return probabilities
+
+
+def _first(counts: Ints) -> Ints:
+    """Where each one's edges begin, and where the last one's end."""
+    return np.concatenate(([0], counts.cumsum())).astype(np.int64)

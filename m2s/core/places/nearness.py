@@ -1,19 +1,18 @@
 """Is a position near any zone, and which zones may hold it? One look into a table of cells answers both.
 
 A step is 1/1024 degree (109 m of latitude), a cell 8 by 8 steps, a page 16 by 16 cells; only pages near a zone
-exist. Nothing within the reach is missed; what is 300 m farther is never called near.
+exist. Nothing within the reach is missed; what is 300 m farther is never called near. A table is made by bands,
+each a row of pages, so that little is worked on at once; a band of an earlier table can be taken over.
 """
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from m2s.core.places.geo import EQUATOR_M, Floats, metres_per_degree
-from m2s.core.places.zone import Circle, Polygon
+from m2s.core.places.geo import Floats, each, metres_per_degree
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -35,6 +34,7 @@ _ROW_KEY = 1 << 20
 _SLACK_M = 10.0
 """Covers what plane geometry gets wrong over a few kilometres."""
 _SMALL_M = 120.0
+_AT_ONCE = 1024
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,7 +45,7 @@ class CellTable:
     """The number of each page that exists, 0 elsewhere; page 0 is empty."""
     bits: NDArray[np.uint16]
     """For each row of steps of each cell: the low eight say what is near, the high eight what a box touches."""
-    starts: Ints
+    starts: NDArray[np.int32]
     zones: Ints
 
     def look_up(self, latitudes: Floats, longitudes: Floats) -> tuple[Ints, Bools, Bools]:
@@ -70,35 +70,125 @@ class CellTable:
         """Pairs of the index of a position, whose cells these are, and a zone registered in its cell."""
         starts = self.starts[cell]
         counts = self.starts[cell + 1] - starts
-        point, step = _each(counts)
+        point, step = each(counts)
         return point, self.zones[starts[point] + step]
 
+    def band(self, number: int, renumbered: Ints) -> "_Band | None":
+        """One of its bands, the zones with their new numbers; None when it has no page."""
+        first = number * _PAGE_COLUMNS
+        columns = np.flatnonzero(self.pages[first : first + _PAGE_COLUMNS])
+        if not columns.size:
+            return None
+        begin = self.pages.item(first + columns.item(0)) * _PAGE_CELLS
+        end = begin + columns.size * _PAGE_CELLS
+        starts = self.starts[begin : end + 1]
+        zones = renumbered[self.zones[starts[0] : starts[-1]]]
+        return _Band(number, columns, self.bits[begin << 3 : end << 3], starts[1:] - starts[0], zones)
 
-def cell_table(
-    shapes: Iterable[Circle | Polygon], within_m: float, *, numbers: Ints, low: Floats, high: Floats
-) -> CellTable:
-    """The table of what is within `within_m` of these shapes, and of the boxes in which a zone may hold a position.
 
-    `numbers` are the shapes' zone numbers; `low` and `high` the corners (latitude, longitude) of their boxes.
-    """
-    near = _spans(shapes, within_m)
-    row, first, last = near
-    span, step = _each((last >> _PAGE) - (first >> _PAGE) + 1)
-    zone, zone_row, zone_column = _registered(numbers, low, high)
-    marked = np.zeros(_PAGE_ROWS * _PAGE_COLUMNS, dtype=np.bool_)
-    marked[(row[span] >> _PAGE) * _PAGE_COLUMNS + ((first[span] >> _PAGE) + step) % _PAGE_COLUMNS] = True
-    marked[(zone_row >> 4) * _PAGE_COLUMNS + (zone_column >> 4)] = True
-    existing = np.flatnonzero(marked)
-    pages = np.zeros(marked.size, dtype=np.int64)
-    pages[existing] = np.arange(1, existing.size + 1)
-    size = (existing.size + 1) * _PAGE_CELLS
-    cells = _cells(pages, zone_row, zone_column)
+@dataclass(frozen=True, slots=True, eq=False)
+class Near:
+    """What is near: all within these metres of boxes (west, south, east, north), each a part of a zone."""
+
+    zone: Ints
+    boxes: Floats
+    reaches_m: Floats
+
+    def bands(self) -> tuple[Ints, Ints]:
+        """The first and the last band that is near each box."""
+        south, north = self.boxes[:, 1], self.boxes[:, 3]
+        north_m, _ = metres_per_degree((south + north) / 2.0)
+        high = self.reaches_m / north_m
+        return _row(south - high) >> _PAGE, _row(north + high) >> _PAGE
+
+    def chosen(self, index: Ints | Bools) -> "Near":
+        """Only these boxes."""
+        return Near(self.zone[index], self.boxes[index], self.reaches_m[index])
+
+    def of_zones(self, renumbered: Ints) -> "Near":
+        """The boxes of the zones that have a new number, with it; -1 stands for none."""
+        zone = renumbered[self.zone]
+        return Near(zone, self.boxes, self.reaches_m).chosen(zone >= 0)
+
+    @classmethod
+    def joined(cls, first: "Near", second: "Near") -> "Near":
+        """What is near the one or the other."""
+        return cls(
+            np.concatenate((first.zone, second.zone)),
+            np.concatenate((first.boxes, second.boxes)),
+            np.concatenate((first.reaches_m, second.reaches_m)),
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Padded:
+    """The boxes in which zones may hold a position, by their corners (latitude, longitude)."""
+
+    zone: Ints
+    low: Floats
+    high: Floats
+
+    def bands(self) -> tuple[Ints, Ints]:
+        """The first and the last band that each box touches."""
+        return _row(self.low[:, 0]) >> _PAGE, _row(self.high[:, 0]) >> _PAGE
+
+    def chosen(self, index: Ints | Bools) -> "Padded":
+        """Only these boxes."""
+        return Padded(self.zone[index], self.low[index], self.high[index])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Before:
+    """An earlier table, the new numbers of its zones, and the bands in which something is otherwise now."""
+
+    table: CellTable
+    renumbered: Ints
+    changed: Bools
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Band:
+    """A row of pages: their columns, and as in `CellTable` their bits, where each cell ends, and zones."""
+
+    number: int
+    columns: Ints
+    bits: NDArray[np.uint16]
+    ends: Ints
+    zones: Ints
+
+
+def cell_table(near: Near, padded: Padded, before: Before | None = None) -> CellTable:
+    """The table of what is near, and of the boxes in which a zone may hold a position."""
+    near_in, padded_in = _by_band(near), _by_band(padded)
+    bands = []
+    for number in np.flatnonzero(bands_of(near) | bands_of(padded)).tolist():
+        if before is None or before.changed[number]:
+            bands.append(_band(number, near.chosen(near_in[number]), padded.chosen(padded_in[number])))
+        elif kept := before.table.band(number, before.renumbered):
+            bands.append(kept)
+    pages = np.zeros(_PAGE_ROWS * _PAGE_COLUMNS, dtype=np.int64)
+    starts = [np.zeros(1 + _PAGE_CELLS, dtype=np.int32)]
+    count, zones = 1, 0
+    for band in bands:
+        pages[band.number * _PAGE_COLUMNS + band.columns] = np.arange(count, count + band.columns.size)
+        starts.append((band.ends + zones).astype(np.int32))
+        count += band.columns.size
+        zones += band.zones.size
     return CellTable(
         pages=pages,
-        bits=_bits(pages, size, near) | _bits(pages, size, _rows(low, high)) << np.uint16(8),
-        starts=np.concatenate(([0], np.cumsum(np.bincount(cells, minlength=size)))).astype(np.int64),
-        zones=zone[np.argsort(cells, kind="stable")],
+        bits=np.concatenate([np.zeros(_PAGE_CELLS << 3, dtype=np.uint16), *(band.bits for band in bands)]),
+        starts=np.concatenate(starts),
+        zones=np.concatenate([np.empty(0, dtype=np.int64), *(band.zones for band in bands)]),
     )
+
+
+def bands_of(boxes: Near | Padded) -> Bools:
+    """Which bands these boxes concern."""
+    first, last = boxes.bands()
+    box, step = each(last - first + 1)
+    concerned = np.zeros(_PAGE_ROWS, dtype=np.bool_)
+    concerned[first[box] + step] = True
+    return concerned
 
 
 def cells_touched(low: Floats, high: Floats) -> Ints:
@@ -108,24 +198,65 @@ def cells_touched(low: Floats, high: Floats) -> Ints:
     return touched
 
 
-def bow_m(shape: Circle | Polygon) -> float:
-    """How far in metres an edge that is straight in degrees bows at most from one that is straight in metres.
-
-    A parallel curves round the pole with the radius R·cot φ; half an edge L bows by L²·tan φ / 2R.
-    """
-    if isinstance(shape, Circle):
-        return 0.0
-    latitude = min(89.0, abs(shape.latitude) + shape.reach_m / 110_000.0)
-    rings = (shapely.get_coordinates(ring) for ring in shapely.get_parts(shape.outline))
-    steps_m = np.concatenate([np.diff(corners, axis=0) for corners in rings])
-    half_m = float(np.hypot(steps_m[:, 0], steps_m[:, 1]).max()) / 2.0
-    return half_m * half_m * math.tan(math.radians(latitude)) / (2.0 * EQUATOR_M)
+def near_points(zone: Ints, degrees: Floats, *, within_m: Floats) -> Near:
+    """What is within these metres of points (latitude, longitude)."""
+    return Near(zone, np.concatenate((degrees[:, ::-1], degrees[:, ::-1]), axis=1), within_m + _SLACK_M)
 
 
-def _each(counts: Ints) -> tuple[Ints, Ints]:
-    """Every owner as often as it counts, and the number (from 0) of each of its turns."""
-    owner = np.arange(counts.size).repeat(counts)
-    return owner, np.arange(owner.size) - (counts.cumsum() - counts)[owner]
+def near_areas(zone: Ints, areas: NDArray[np.object_], *, within_m: Floats) -> Near:
+    """What is within these metres of areas; an area is covered by boxes with at most a row's height of nothing."""
+    bounds = shapely.bounds(areas).reshape(-1, 4)
+    north_m, _ = metres_per_degree(bounds[:, 1])
+    in_strips = (bounds[:, 3] - bounds[:, 1]) * north_m > _SMALL_M
+    whole = np.flatnonzero(~in_strips)
+    area, boxes = [whole], [bounds[whole]]
+    high = np.flatnonzero(in_strips)
+    first, last = _row(bounds[high, 1]), _row(bounds[high, 3])
+    strip, step = each(last - first + 1)
+    south = (first[strip] + step) / _STEPS - 90.0
+    for begin in range(0, strip.size, _AT_ONCE):
+        some = slice(begin, begin + _AT_ONCE)
+        owner = high[strip[some]]
+        west, east = bounds[owner, 0], bounds[owner, 2]
+        strips = shapely.intersection(
+            areas[owner], shapely.box(west, south[some], east, south[some] + 1.0 / _STEPS)
+        )
+        pieces, piece_of = shapely.get_parts(strips, return_index=True)
+        filled = ~shapely.is_empty(pieces)
+        area.append(owner[piece_of[filled]])
+        boxes.append(shapely.bounds(pieces[filled]).reshape(-1, 4))
+    number = np.concatenate(area)
+    return Near(zone[number], np.concatenate(boxes), within_m[number] + _SLACK_M)
+
+
+def _by_band(boxes: Near | Padded) -> list[Ints]:
+    """The indexes of the boxes that concern each band."""
+    first, last = boxes.bands()
+    box, step = each(last - first + 1)
+    band = first[box] + step
+    order = np.argsort(band, kind="stable")
+    return np.split(box[order], np.searchsorted(band[order], np.arange(1, _PAGE_ROWS)))
+
+
+def _band(number: int, near: Near, padded: Padded) -> _Band:
+    _, first, last = near_spans = _merged(*_surroundings(near, number << _PAGE))
+    span, step = each((last >> _PAGE) - (first >> _PAGE) + 1)
+    zone, zone_row, zone_column = _registered(padded, number << (_PAGE - _CELL))
+    existing = np.zeros(_PAGE_COLUMNS, dtype=np.bool_)
+    existing[((first[span] >> _PAGE) + step) % _PAGE_COLUMNS] = True
+    existing[zone_column >> 4] = True
+    columns = np.flatnonzero(existing)
+    pages = existing.cumsum() - 1
+    size = columns.size * _PAGE_CELLS
+    cells = _cells(pages, zone_row, zone_column)
+    return _Band(
+        number,
+        columns,
+        _bits(pages, size, near_spans)
+        | _bits(pages, size, _touched(padded, number << _PAGE)) << np.uint16(8),
+        np.bincount(cells, minlength=size).cumsum(),
+        zone[np.argsort(cells, kind="stable")],
+    )
 
 
 def _cells(pages: Ints, row: Ints, column: Ints) -> Ints:
@@ -140,26 +271,33 @@ def _steps(corners: Floats) -> Ints:
     return steps
 
 
-def _registered(numbers: Ints, low: Floats, high: Floats) -> tuple[Ints, Ints, Ints]:
-    """Triples of a zone and the row and column of a cell that its box touches."""
-    first, last = _steps(low) >> _CELL, _steps(high) >> _CELL
-    tall, wide = (last - first + 1).T
-    box, step = _each(tall * wide)
-    row, column = first[box, 0] + step // wide[box], first[box, 1] + step % wide[box]
-    return numbers[box], row, column % (_COLUMNS >> _CELL)
+def _row(latitudes: Floats) -> Ints:
+    row: Ints = np.floor((latitudes + 90.0) * _STEPS).astype(np.int64)
+    return row
 
 
-def _rows(low: Floats, high: Floats) -> _Spans:
-    """The spans of steps that boxes touch."""
-    first, last = _steps(low), _steps(high)
-    box, step = _each(last[:, 0] - first[:, 0] + 1)
-    return first[box, 0] + step, first[box, 1], last[box, 1]
+def _registered(padded: Padded, first_row: int) -> tuple[Ints, Ints, Ints]:
+    """Triples of a zone and the row and column of a cell of the band that its box touches, the row from `first_row`."""
+    (bottom, left), (top, right) = (_steps(padded.low) >> _CELL).T, (_steps(padded.high) >> _CELL).T
+    bottom, top = np.maximum(bottom - first_row, 0), np.minimum(top - first_row, 15)
+    wide = right - left + 1
+    box, step = each((top - bottom + 1) * wide)
+    row, column = bottom[box] + step // wide[box], left[box] + step % wide[box]
+    return padded.zone[box], row, column % (_COLUMNS >> _CELL)
+
+
+def _touched(padded: Padded, first_row: int) -> _Spans:
+    """The spans of steps of the band that boxes touch, rows from `first_row`."""
+    (bottom, left), (top, right) = _steps(padded.low).T, _steps(padded.high).T
+    bottom, top = np.maximum(bottom - first_row, 0), np.minimum(top - first_row, (1 << _PAGE) - 1)
+    box, step = each(top - bottom + 1)
+    return bottom[box] + step, left[box], right[box]
 
 
 def _bits(pages: Ints, size: int, spans: _Spans) -> NDArray[np.uint16]:
     """For each row of steps of each cell the steps that are in these spans."""
     row, first, last = spans
-    span, step = _each((last >> _CELL) - (first >> _CELL) + 1)
+    span, step = each((last >> _CELL) - (first >> _CELL) + 1)
     column = (first[span] >> _CELL) + step
     before = np.where(step == 0, first[span] & 7, 0)
     after = np.where(column == last[span] >> _CELL, 7 - (last[span] & 7), 0)
@@ -171,16 +309,8 @@ def _bits(pages: Ints, size: int, spans: _Spans) -> NDArray[np.uint16]:
     return bits
 
 
-def _spans(shapes: Iterable[Circle | Polygon], within_m: float) -> _Spans:
-    """The spans of what is near."""
-    boxes: list[tuple[float, float, float, float]] = []
-    reaches: list[float] = []
-    for shape in shapes:
-        found = _boxes(shape)
-        boxes += found
-        reach_m = within_m + _SLACK_M + (shape.radius_m if isinstance(shape, Circle) else bow_m(shape))
-        reaches += [reach_m] * len(found)
-    starts, ends = _surroundings(np.array(boxes).reshape(-1, 4), np.array(reaches))
+def _merged(starts: Ints, ends: Ints) -> _Spans:
+    """Spans that overlap as one, from the keys at which each starts and ends."""
     order = np.argsort(starts)
     starts, ends = starts[order], np.maximum.accumulate(ends[order])
     fresh = np.flatnonzero(starts > np.concatenate(([-1], ends[:-1])))
@@ -189,33 +319,21 @@ def _spans(shapes: Iterable[Circle | Polygon], within_m: float) -> _Spans:
     return row, starts - row * _ROW_KEY, ends - row * _ROW_KEY
 
 
-def _boxes(shape: Circle | Polygon) -> list[tuple[float, float, float, float]]:
-    """Boxes (west, south, east, north) that cover a shape, none with more than a row's height of nothing."""
-    if isinstance(shape, Circle):
-        return [(shape.longitude, shape.latitude, shape.longitude, shape.latitude)]
-    west, south, east, north = shape.geometry.bounds
-    if 2.0 * shape.reach_m <= _SMALL_M:
-        return [(west, south, east, north)]
-    rows = np.arange(np.floor(south * _STEPS), np.floor(north * _STEPS) + 1) / _STEPS
-    strips = shapely.intersection(shape.geometry, shapely.box(west, rows, east, rows + 1.0 / _STEPS))
-    pieces = shapely.get_parts(strips)
-    return [tuple(bounds) for bounds in shapely.bounds(pieces[~shapely.is_empty(pieces)]).tolist()]
-
-
-def _surroundings(boxes: Floats, reaches_m: Floats) -> tuple[Ints, Ints]:
-    """The keys (row and step) at which each box's surroundings start and end, row by row."""
-    west, south, east, north = boxes.T
+def _surroundings(near: Near, first_row: int) -> tuple[Ints, Ints]:
+    """The keys (row from `first_row`, and step) at which each box's surroundings start and end in the band."""
+    reaches_m = near.reaches_m
+    west, south, east, north = near.boxes.T
     north_m, _ = metres_per_degree((south + north) / 2.0)
-    bottom = np.floor((south - reaches_m / north_m) * _STEPS).astype(np.int64)
-    top = np.floor((north + reaches_m / north_m) * _STEPS).astype(np.int64)
-    box, step = _each(top - bottom + 1)
+    bottom = np.maximum(_row(south - reaches_m / north_m) - first_row, 0)
+    top = np.minimum(_row(north + reaches_m / north_m) - first_row, (1 << _PAGE) - 1)
+    box, step = each(top - bottom + 1)
     row = bottom[box] + step
-    low, high = row / _STEPS, (row + 1) / _STEPS
-    gap_m = np.maximum(0.0, np.maximum(low - north[box], south[box] - high)) * north_m[box]
-    _, there_m = metres_per_degree(np.maximum(np.abs(low), np.abs(high)))
+    edges = (first_row + np.arange((1 << _PAGE) + 1)) / _STEPS - 90.0
+    _, there_m = metres_per_degree(np.maximum(np.abs(edges[:-1]), np.abs(edges[1:])))
     _, here_m = metres_per_degree(np.maximum(np.abs(south), np.abs(north)))
-    wide = np.sqrt(np.maximum(0.0, reaches_m[box] ** 2 - gap_m**2) / (here_m[box] * there_m))
+    gap_m = np.maximum(0.0, np.maximum(edges[row] - north[box], south[box] - edges[row + 1])) * north_m[box]
+    wide = np.sqrt(np.maximum(0.0, (reaches_m**2)[box] - gap_m**2) / (here_m[box] * there_m[row]))
     first = np.floor((west[box] - wide + 180.0) * _STEPS).astype(np.int64)
     last = np.floor((east[box] + wide + 180.0) * _STEPS).astype(np.int64)
-    key = (row + 90 * _STEPS) * _ROW_KEY + first % _COLUMNS
+    key = row * _ROW_KEY + first % _COLUMNS
     return key, key + last - first

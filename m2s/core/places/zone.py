@@ -8,12 +8,15 @@ import shapely
 from shapely import MultiPolygon as Areas
 from shapely import Polygon as Area
 
-from m2s.core.places.geo import Floats, Frame, earth_centred, frame_at, unwrapped
+from m2s.core.places.geo import Floats, earth_centred, frame_at, unwrapped
 
 PREMISES = "premises"
 """The id of the zone in which a stay can be a visit; every other zone of a store is an approach zone."""
 VICINITY = "vicinity"
 """The id of the approach zone that a store gets when it names none."""
+
+_MANY_CORNERS = 1_000
+"""Shapely looks as fast into fewer corners as into an index of them, which is larger than they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +26,6 @@ class Circle:
     latitude: float
     longitude: float
     radius_m: float
-    origin: Floats = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "origin", earth_centred(self.latitude, self.longitude))
 
     @property
     def reach_m(self) -> float:
@@ -40,7 +39,7 @@ class Circle:
 
     def signed_distances_m(self, latitudes: Floats, longitudes: Floats) -> Floats:
         """Metres to the edge, negative inside, for many positions at once."""
-        offset = earth_centred(latitudes, longitudes) - self.origin
+        offset = earth_centred(latitudes, longitudes) - earth_centred(self.latitude, self.longitude)
         distances: Floats = np.sqrt(np.einsum("...i,...i", offset, offset)) - self.radius_m
         return distances
 
@@ -50,7 +49,8 @@ class Polygon:
     """A polygon or several, holes included, in degrees with longitude first.
 
     The longitudes of one geometry are continuous: an area across the antimeridian goes on past 180 or -180.
-    `latitude`, `longitude` are the middle of its bounds; `outline` is its edge in metres of `frame` there.
+    `latitude`, `longitude` are the middle of its bounds. Thousands of polygons are kept: what can be made from
+    these few numbers again is not.
     """
 
     geometry: Area | Areas
@@ -58,38 +58,38 @@ class Polygon:
     longitude: float = field(init=False, compare=False)
     reach_m: float = field(init=False, compare=False)
     area_m2: float = field(init=False, compare=False)
-    frame: Frame = field(init=False, repr=False, compare=False)
-    outline: shapely.Geometry = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         west, south, east, north = self.geometry.bounds
-        latitude, longitude = (south + north) / 2.0, (west + east) / 2.0
-        frame = frame_at(latitude, longitude)
-        local = shapely.transform(
-            shapely.orient_polygons(self.geometry),
-            lambda lon_lat: np.stack(frame.metres(lon_lat[:, 1], lon_lat[:, 0]), axis=-1),
-        )
-        outline, corners = shapely.boundary(local), shapely.get_coordinates(local)
-        derived = {
-            "latitude": latitude,
-            "longitude": longitude,
-            "reach_m": float(np.hypot(corners[:, 0], corners[:, 1]).max()),
-            "area_m2": float(local.area),
-            "frame": frame,
-            "outline": outline,
-        }
-        for name, value in derived.items():
-            object.__setattr__(self, name, value)
-        shapely.prepare(self.geometry)
+        object.__setattr__(self, "latitude", (south + north) / 2.0)
+        object.__setattr__(self, "longitude", (west + east) / 2.0)
+        local = self._local(self.geometry)
+        corners = shapely.get_coordinates(local)
+        object.__setattr__(self, "reach_m", float(np.hypot(corners[:, 0], corners[:, 1]).max()))
+        object.__setattr__(self, "area_m2", float(local.area))
+        if len(corners) > _MANY_CORNERS:
+            shapely.prepare(self.geometry)
+
+    @property
+    def outline(self) -> shapely.Geometry:
+        """Its edge in metres of the frame at its middle, the area to the left."""
+        return shapely.boundary(self._local(shapely.orient_polygons(self.geometry)))
 
     def signed_distances_m(self, latitudes: Floats, longitudes: Floats) -> Floats:
         """Metres to the edge, negative inside, for many positions at once; on the edge 0 or a hair below."""
-        east, north = self.frame.metres(latitudes, longitudes)
+        east, north = frame_at(self.latitude, self.longitude).metres(latitudes, longitudes)
         distances = shapely.distance(self.outline, shapely.points(east, north))
         around = unwrapped(longitudes, self.longitude)
         inside = shapely.intersects_xy(self.geometry, around, latitudes)
         signed: Floats = np.where(inside, -distances, distances)
         return signed
+
+    def _local(self, geometry: Area | Areas) -> Area | Areas:
+        frame = frame_at(self.latitude, self.longitude)
+        return shapely.transform(
+            geometry,
+            lambda lon_lat: np.stack(frame.metres(lon_lat[:, 1], lon_lat[:, 0]), axis=-1),
+        )
 
 
 @dataclass(frozen=True, slots=True)

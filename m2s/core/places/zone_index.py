@@ -5,33 +5,21 @@ coordinates, polygons from Shapely's prepared predicates. No object is made for 
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import shapely
-from numpy.typing import NDArray
 
-from m2s.core.places.geo import Floats, earth_centred, earth_centred_one, metres_per_degree, unwrapped
-from m2s.core.places.inside import CIRCLE_CERTAIN, POLYGON_CERTAIN, SIGMAS_PER_ACCURACY, Outlines, in_circles
-from m2s.core.places.nearness import Bools, CellTable, Ints, bow_m, cell_table, cells_touched
+from m2s.core.places.geo import Floats, earth_centred, earth_centred_one
+from m2s.core.places.inside import CIRCLE_CERTAIN, POLYGON_CERTAIN, SIGMAS_PER_ACCURACY, in_circles
+from m2s.core.places.measured import AWAY_M, CHORD, Measured
+from m2s.core.places.nearness import Before, Bools, CellTable, Ints, cell_table
+from m2s.core.places.polygons import Polygons
 from m2s.core.places.store import Store
-from m2s.core.places.zone import Circle, Polygon, Zone
+from m2s.core.places.zone import Zone
 
-AWAY_M = 2_000.0
-"""A fix farther than this from every zone is away: counted, not stored."""
-
-_BESIDE_M = AWAY_M + 300.0
-_MOST_CELLS = 50_000
-"""A zone with more cells near it than this (150 km across) is a candidate everywhere."""
 _FEW = 32
 """So many positions cost as much one by one as all at once."""
-_CHORD = 1.5
-"""A chord is at most this much longer (√2) than what a plane shows of it, up to a quarter of the earth away."""
-_MOST_BOW_M = 15.0
-"""A polygon whose edges (tens of kilometres long) bow more is a candidate everywhere: `near` has 300 m to err."""
-_MOST_LATITUDE = 89.0
-"""Nearer to a pole a distance in degrees of longitude tells nothing: a zone there is a candidate everywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,43 +59,52 @@ class ZoneIndex:
     far from the middle a padded zone can hold anything at most, all in metres.
     """
 
+    stores: tuple[Store, ...]
     zones: tuple[ZoneRef, ...]
     table: CellTable
     rows: Floats
     is_shaped: Bools
-    polygons: "_Polygons"
+    polygons: Polygons
     everywhere: Ints
     """The zones that the table leaves out."""
+    measured: Measured
 
     @classmethod
-    def build(cls, stores: Iterable[Store]) -> "ZoneIndex":
-        """The index of all zones of these stores, in their order."""
-        pairs = [(store, zone) for store in stores for zone in store.zones]
-        zones = tuple(ZoneRef(store.id, zone.id, zone) for store, zone in pairs)
-        shapes = [ref.zone.shape for ref in zones]
-        pads_m = np.array([zone.margin_m + store.visit.max_accuracy_m for store, zone in pairs], dtype=float)
-        middles = np.array([(s.latitude, s.longitude) for s in shapes], dtype=float).reshape(-1, 2)
-        reaches_m = np.array([s.reach_m for s in shapes], dtype=float)
-        half = _half_boxes(middles[:, 0], reaches_m + pads_m)
-        beside = np.maximum(half, _half_boxes(middles[:, 0], reaches_m + _BESIDE_M))
-        large = cells_touched(middles - beside, middles + beside) > _MOST_CELLS
-        large |= np.array([bow_m(s) > _MOST_BOW_M for s in shapes], dtype=np.bool_)
-        most_m = np.where(large, _CHORD, 1.001) * (reaches_m + pads_m)
-        centres = earth_centred(middles[:, 0], middles[:, 1])
-        numbers = np.flatnonzero(~large)
+    def build(cls, stores: Iterable[Store], before: "ZoneIndex | None" = None) -> "ZoneIndex":
+        """The index of all zones of these stores, in their order; those that are in `before` need little work."""
+        stores = tuple(stores)
+        if before is None:
+            measured = Measured.of(stores)
+            table = cell_table(measured.near, measured.padded())
+            return cls._of(stores, _refs(stores), measured=measured, table=table)
+        fresh, numbers = _numbers(stores, before)
+        added = Measured.of(fresh)
+        refs = (*before.zones, *_refs(fresh))
+        measured = Measured.picked(before.measured, added, numbers)
+        renumbered = np.full(len(refs), -1)
+        renumbered[numbers] = np.arange(numbers.size)
+        gone = renumbered[: len(before.zones)] < 0
+        changed = before.measured.bands(gone) | added.bands()
+        table = cell_table(
+            measured.near,
+            measured.padded(),
+            before=Before(before.table, renumbered[: len(before.zones)], changed),
+        )
+        return cls._of(stores, tuple(refs[n] for n in numbers.tolist()), measured=measured, table=table)
+
+    @classmethod
+    def _of(
+        cls, stores: tuple[Store, ...], zones: tuple[ZoneRef, ...], *, measured: Measured, table: CellTable
+    ) -> "ZoneIndex":
         return cls(
+            stores=stores,
             zones=zones,
-            table=cell_table(
-                [shapes[number] for number in numbers.tolist()],
-                AWAY_M,
-                numbers=numbers,
-                low=(middles - half)[numbers],
-                high=(middles + half)[numbers],
-            ),
-            rows=np.column_stack((centres, reaches_m, pads_m, most_m)),
-            is_shaped=np.array([isinstance(s, Polygon) for s in shapes], dtype=np.bool_),
-            polygons=_polygons(shapes),
-            everywhere=np.flatnonzero(large),
+            table=table,
+            rows=measured.rows,
+            is_shaped=measured.is_shaped,
+            polygons=measured.polygons,
+            everywhere=np.flatnonzero(measured.is_large),
+            measured=measured,
         )
 
     @property
@@ -222,7 +219,12 @@ class ZoneIndex:
     def _exact_m(self, latitude: float, longitude: float, numbers: Ints) -> Floats:
         latitudes, longitudes = np.full(numbers.size, latitude), np.full(numbers.size, longitude)
         offsets = earth_centred(latitudes, longitudes) - self.rows[numbers, :3]
-        exact_m: Floats = np.maximum(0.0, self._edges_m(latitudes, longitudes, offsets=offsets, zone=numbers))
+        edges_m = np.sqrt(np.vecdot(offsets, offsets)) - self.rows[numbers, 3]
+        shaped = self.is_shaped[numbers]
+        edges_m[shaped] = self.polygons.signed_m(
+            offsets[shaped], latitudes[shaped], longitudes[shaped], zone=numbers[shaped]
+        )
+        exact_m: Floats = np.maximum(0.0, edges_m)
         return exact_m
 
     def _looked_up(self, latitudes: Floats, longitudes: Floats) -> tuple[Ints, Bools, Bools]:
@@ -232,94 +234,66 @@ class ZoneIndex:
             held[:] = True
             places = earth_centred(latitudes, longitudes)
         for number in self.everywhere.tolist():
-            shape, row = self.zones[number].zone.shape, self.rows[number]
-            middle_m = np.linalg.norm(places - row[:3], axis=1)
-            beside = np.flatnonzero(middle_m <= _CHORD * (row[3] + AWAY_M))
-            near[beside] |= shape.signed_distances_m(latitudes[beside], longitudes[beside]) <= AWAY_M
+            row = self.rows[number]
+            offsets = places - row[:3]
+            middle_m = np.linalg.norm(offsets, axis=1)
+            beside = np.flatnonzero(middle_m <= CHORD * (row[3] + AWAY_M))
+            edges_m = middle_m[beside] - row[3]
+            if self.is_shaped[number]:
+                zone = np.full(beside.size, number)
+                edges_m = self.polygons.signed_m(
+                    offsets[beside], latitudes[beside], longitudes[beside], zone=zone
+                )
+            near[beside] |= edges_m <= AWAY_M
         return cell, near, held
 
     def _held(self, latitudes: Floats, longitudes: Floats, *, cell: Ints, chosen: Ints) -> Matches:
         """The padded zones that hold the chosen positions, each in its cell."""
-        pair, zone = self.table.candidates(cell[chosen])
+        # `take` is three times as fast as the brackets.
+        pair, zone = self.table.candidates(cell.take(chosen))
         if self.everywhere.size:
             pair = np.concatenate((pair, np.repeat(np.arange(chosen.size), self.everywhere.size)))
             zone = np.concatenate((zone, np.tile(self.everywhere, chosen.size)))
-        rows = self.rows[zone]
-        offsets = earth_centred(latitudes[chosen], longitudes[chosen])[pair] - rows[:, :3]
+        rows = self.rows.take(zone, axis=0)
+        places = earth_centred(latitudes.take(chosen), longitudes.take(chosen))
+        offsets = places.take(pair, axis=0) - rows[:, :3]
         middle_m = np.sqrt(np.vecdot(offsets, offsets))
         kept = (middle_m <= rows[:, 5]).nonzero()[0]
-        point, zone = chosen[pair[kept]], zone[kept]
-        edges_m = self._edges_m(latitudes[point], longitudes[point], offsets=offsets[kept], zone=zone)
-        return _kept(Matches(point, zone, edges_m), edges_m <= rows[kept, 4])
-
-    def _edges_m(self, latitudes: Floats, longitudes: Floats, *, offsets: Floats, zone: Ints) -> Floats:
-        """Signed metres of each position, at this offset from its zone's middle, to the zone's edge."""
-        edges_m: Floats = np.sqrt(np.vecdot(offsets, offsets)) - self.rows[zone, 3]
-        shaped = self.is_shaped[zone].nonzero()[0]
+        point, zone, rows = chosen.take(pair.take(kept)), zone.take(kept), rows.take(kept, axis=0)
+        edges_m = middle_m.take(kept) - rows[:, 3]
+        shaped = self.is_shaped.take(zone).nonzero()[0]
         if shaped.size:
+            at = point.take(shaped)
             edges_m[shaped] = self.polygons.signed_m(
-                offsets[shaped], latitudes[shaped], longitudes[shaped], zone=zone[shaped]
+                offsets.take(kept.take(shaped), axis=0),
+                latitudes.take(at),
+                longitudes.take(at),
+                zone=zone.take(shaped),
             )
-        return edges_m
+        return _kept(Matches(point, zone, edges_m), edges_m <= rows[:, 4])
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Polygons:
-    """What many polygons need at once, by zone number: `Polygon.signed_distances_m` over pairs."""
-
-    axes: Floats
-    """East and north of each polygon's frame."""
-    middles: Floats
-    """The longitude of each middle in degrees."""
-    outlines: NDArray[np.object_]
-    areas: NDArray[np.object_]
-    edges: Outlines
-
-    def local(self, offsets: Floats, zone: Ints) -> Floats:
-        """Metres east and north of each polygon's middle."""
-        places: Floats = np.vecdot(offsets[:, None], self.axes[zone])
-        return places
-
-    def signed_m(self, offsets: Floats, latitudes: Floats, longitudes: Floats, *, zone: Ints) -> Floats:
-        distances = shapely.distance(self.outlines[zone], shapely.points(self.local(offsets, zone)))
-        around = unwrapped(longitudes, self.middles[zone])
-        inside = shapely.intersects_xy(self.areas[zone], around, latitudes)
-        signed: Floats = np.where(inside, -distances, distances)
-        return signed
-
-    def signed_m_one(
-        self, offset: tuple[float, float, float], latitude: float, longitude: float, *, zone: int
-    ) -> float:
-        """As `signed_m`, for one pair."""
-        east, north = self.axes[zone].tolist()
-        place = shapely.points(
-            sum(o * e for o, e in zip(offset, east, strict=True)),
-            sum(o * n for o, n in zip(offset, north, strict=True)),
-        )
-        distance_m = float(shapely.distance(self.outlines[zone], place))
-        around = float(unwrapped(longitude, self.middles[zone]))
-        return -distance_m if shapely.intersects_xy(self.areas[zone], around, latitude) else distance_m
+def _refs(stores: Iterable[Store]) -> tuple[ZoneRef, ...]:
+    return tuple(ZoneRef(store.id, zone.id, zone) for store in stores for zone in store.zones)
 
 
-def _polygons(shapes: Sequence[Circle | Polygon]) -> _Polygons:
-    axes, middles = np.zeros((len(shapes), 2, 3)), np.zeros(len(shapes))
-    outlines, areas = np.empty(len(shapes), dtype=object), np.empty(len(shapes), dtype=object)
-    for number, shape in enumerate(shapes):
-        if isinstance(shape, Polygon):
-            axes[number], middles[number] = (shape.frame.east, shape.frame.north), shape.longitude
-            outlines[number], areas[number] = shape.outline, shape.geometry
-    return _Polygons(axes, middles, outlines, areas, Outlines.of(outlines))
+def _numbers(stores: Iterable[Store], before: ZoneIndex) -> tuple[list[Store], Ints]:
+    """The stores that `before` has not, and for every zone its number there; those it has not follow on its own."""
+    known: dict[str, tuple[Store, int]] = {}
+    count = 0
+    for store in before.stores:
+        known[store.id] = (store, count)
+        count += len(store.zones)
+    fresh: list[Store] = []
+    numbers: list[int] = []
+    for store in stores:
+        same, first = known.get(store.id, (None, 0))
+        if same is not store:
+            fresh.append(store)
+            first, count = count, count + len(store.zones)
+        numbers.extend(range(first, first + len(store.zones)))
+    return fresh, np.array(numbers, dtype=np.int64)
 
 
 def _kept(found: Matches, keep: Bools) -> Matches:
     return Matches(found.point_index[keep], found.zone_index[keep], found.distance_m[keep])
-
-
-def _half_boxes(latitudes: Floats, reaches_m: Floats) -> Floats:
-    """Half height and half width in degrees, a little too large, of circles of this reach."""
-    north_m, _ = metres_per_degree(0.0)
-    height = 1.001 * reaches_m / north_m
-    most = np.abs(latitudes) + height
-    _, east_m = metres_per_degree(np.minimum(_MOST_LATITUDE, most))
-    width = np.where(most < _MOST_LATITUDE, np.minimum(180.0, 1.001 * reaches_m / east_m), 180.0)
-    return np.stack((height, width), axis=-1)

@@ -17,7 +17,7 @@ group = typer.Typer(
     name="campaigns", help="Campaigns, one YAML file each.", no_args_is_help=True, rich_markup_mode=None
 )
 
-_Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="One campaign a file, YAML 1.2.")]
+_Files = Annotated[list[Path], typer.Argument(metavar="FILE", help="One campaign a file, YAML 1.2.")]
 _CampaignId = Annotated[str, typer.Argument(metavar="ID", help="The campaign's id.")]
 
 

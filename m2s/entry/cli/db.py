@@ -16,7 +16,7 @@ def _group() -> None:
 def upgrade(config: Config = None) -> None:
     """Create the database, or bring it to this version.
 
-    Does nothing when it has the shape of this version already.
+    Does nothing when it has the shape of this version already. Stop the server first.
     """
     from m2s.bootstrap import database_file, upgrade_database
     from m2s.entry.cli.desk import owning, settings_of

@@ -50,7 +50,7 @@ def list_letters(config: Config = None, as_json: AsJson = False) -> None:
 def replay(letter_id: LetterId, config: Config = None, as_json: AsJson = False) -> None:
     """Process one again, as of its first receipt.
 
-    It is gone from the list unless it fails again.
+    It is gone from the list unless it fails again; then it stays, with one more try.
     """
     from m2s.entry.cli.desk import carry_out, settings_of
     from m2s.entry.cli.printing import print_json

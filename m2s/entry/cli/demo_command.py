@@ -172,8 +172,8 @@ def _told(results: "Results") -> str:
     rows = [
         ("visits", f"{results.visits:,}", f"{results.true_visits:,}"),
         ("effect of the measured campaign", shown, f"{results.true_effect:+.1%}"),
-        ("precision of the visits", f"{results.precision:.1%}", ""),
-        ("recall of the visits", f"{results.recall:.1%}", ""),
+        ("precision of the visits", f"{results.precision:.1%}" if results.visits else "", ""),
+        ("recall of the visits", f"{results.recall:.1%}" if results.true_visits else "", ""),
         ("offers sent", f"{results.sends:,}", ""),
         ("offers held out", f"{results.ghosts:,}", ""),
         ("offers suppressed", f"{results.suppressed:,}", ""),

@@ -88,8 +88,18 @@ def owning(settings: Settings, *, instead: str) -> Iterator[None]:
     except Conflict as error:
         if error.code != DATABASE_IN_USE:
             raise
-        owner = database_owner(settings) or "another process"
-        raise Conflict(f"{owner} owns this database; {instead}", code=DATABASE_IN_USE) from None
+        raise _in_use(database_owner(settings) or "another process", instead) from None
+
+
+def refuse_while_owned(settings: Settings, *, instead: str) -> None:
+    """Raises Conflict when somebody owns the database now; `instead` says what to do then."""
+    owner = database_owner(settings)
+    if owner is not None:
+        raise _in_use(owner, instead)
+
+
+def _in_use(owner: str, instead: str) -> Conflict:
+    return Conflict(f"{owner} owns this database; {instead}", code=DATABASE_IN_USE)
 
 
 @contextmanager

@@ -17,11 +17,16 @@ from m2s.app.access import Role
 from m2s.app.publish import outline_of
 from m2s.app.rows import CampaignRow
 from m2s.bootstrap import Desk, read_stores
-from m2s.core.base.errors import Conflict
+from m2s.core.base.errors import Conflict, Invalid
 
 
-def _import_stores(desk: Desk, *, text: str, file_format: str, timezone: str | None) -> dict[str, int]:
-    stores = read_stores(text, file_format, timezone=timezone)
+def _import_stores(
+    desk: Desk, *, file: str, text: str, file_format: str, timezone: str | None
+) -> dict[str, int]:
+    try:
+        stores = read_stores(text, file_format, timezone=timezone)
+    except Invalid as error:
+        raise Invalid(f"{file}: {error.detail}", code=error.code, problems=error.problems) from None
     known = desk.catalog().stores
     replaced = sum(store.id in known for store in stores)
     version = desk.publish.publish_stores(stores)

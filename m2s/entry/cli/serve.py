@@ -11,6 +11,7 @@ from m2s.entry.cli.options import Config
 _log = logging.getLogger(__name__)
 
 EXAMPLE = "Example: m2s serve --config m2s.toml --port 8000"
+_ONE_AT_A_TIME = "one server at a time: stop that one first"
 
 
 def serve(
@@ -35,8 +36,8 @@ def serve(
     from importlib.metadata import version
 
     from m2s.bootstrap import build_engine, configure_logs
-    from m2s.core.base.errors import Invalid
-    from m2s.entry.cli.desk import owning
+    from m2s.core.base.errors import Conflict, Invalid
+    from m2s.entry.cli.desk import owning, refuse_while_owned
     from m2s.entry.cli.server import Server, bound, url_of
     from m2s.settings import load_settings
 
@@ -47,10 +48,15 @@ def serve(
         )
     configure_logs(sys.stderr)
     settings = load_settings(config, host=host, port=port)
-    listener = bound(settings.host, settings.port)
+    try:
+        listener = bound(settings.host, settings.port)
+    except Conflict:
+        # The server that owns the database most often has the port, too; another port would not help.
+        refuse_while_owned(settings, instead=_ONE_AT_A_TIME)
+        raise
     url = url_of(listener)
     try:
-        with owning(settings, instead="one server at a time: stop that one first"):
+        with owning(settings, instead=_ONE_AT_A_TIME):
             engine = build_engine(settings, serves_at=url)
     except BaseException:
         listener.close()

@@ -140,9 +140,10 @@ class _Announcing(uvicorn.Server):
         self.listening()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Answers what is in flight."""
-        await super().shutdown(sockets)
-        await self.local.close()
+        """Answers what is in flight; what the heartbeat does beside it ends meanwhile, not after it."""
+        self.engine.deliver.stop()
+        self.engine.retention.stop()
+        await asyncio.gather(self.local.close(), super().shutdown(sockets))
 
 
 def bound(host: str, port: int) -> socket.socket:

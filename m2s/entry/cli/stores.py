@@ -40,7 +40,14 @@ def import_stores(
     settings = settings_of(config)
     text = text_of(file)
     with waiting(f"importing {file}"):
-        done = carry_out(settings, "stores import", text=text, file_format=chosen, timezone=settings.timezone)
+        done = carry_out(
+            settings,
+            "stores import",
+            file=str(file),
+            text=text,
+            file_format=chosen,
+            timezone=settings.timezone,
+        )
     if as_json:
         print_json(done)
     else:

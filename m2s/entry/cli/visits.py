@@ -4,12 +4,14 @@ import typer
 
 from m2s.entry.cli.options import AsJson, Config
 
-group = typer.Typer(name="visits", help="Visits.", no_args_is_help=True, rich_markup_mode=None)
+group = typer.Typer(
+    name="visits", help="Visits, folded from evidence.", no_args_is_help=True, rich_markup_mode=None
+)
 
 
 @group.callback()
 def _group() -> None:
-    """Visits."""
+    """Visits, folded from evidence."""
 
 
 @group.command(epilog="Example: m2s visits rebuild")
@@ -17,6 +19,7 @@ def rebuild(config: Config = None, as_json: AsJson = False) -> None:
     """Fold all visits anew from their evidence.
 
     By the rules of this version and the stores as they are now. Changes nothing where nothing of this has changed.
+    Stop the server first.
     """
     from dataclasses import asdict
 

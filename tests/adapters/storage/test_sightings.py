@@ -149,8 +149,9 @@ def test_last_visits_are_counted_visits_only(database: SqlDatabase) -> None:
 def test_who_was_seen_where_is_told_once_and_sorted(database: SqlDatabase) -> None:
     since = from_ms(2_000)
     rows = [
-        replace(POSITION, shopper_id="shp_3"),
-        replace(POSITION, shopper_id="shp_1", store_id="market"),
+        replace(POSITION, shopper_id="shp_3", mocked=False),
+        replace(POSITION, shopper_id="shp_1", store_id="market", mocked=False),
+        replace(POSITION, shopper_id="shp_5", mocked=True),
         replace(SIGNAL, shopper_id="shp_1"),
         replace(FENCE, shopper_id="shp_2"),
         replace(SIGNAL, shopper_id="shp_4", store_id="kiosk"),

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
+from anyio.to_thread import current_default_thread_limiter
+from starlette.concurrency import run_in_threadpool
 
 from m2s.app.ports import Records
 from m2s.app.sighting import Batch, Sighting
@@ -59,3 +62,44 @@ def test_sightings_are_refused_at_once_everything_else_goes_on_and_both_are_told
     assert read.status_code == 200
     assert "m2s_sightings_waiting 500.0" in counted
     assert 'm2s_sightings_refused_total{reason="queue_full"} 2.0' in counted
+
+
+def test_where_repeats_can_no_longer_be_told_nothing_is_taken_and_all_are_told_why(tmp_path: Path) -> None:
+    with running(tmp_path, dedupe_max_ids=1_000) as service:
+        token = service.phone()[1]
+        kept = [service.fix() for _ in range(500)]
+        taken = [service.send(token, *kept), service.send(token, *[service.fix() for _ in range(499)])]
+        assert [answer.json()["accepted"] for answer in taken] == [500, 499]
+        assert service.call("GET", "/readyz").status_code == 200
+        assert service.send(token, *[service.fix() for _ in range(2)]).status_code == 503
+        assert service.send(token, *kept[:1]).json()["duplicates"] == 1
+        assert service.send(token, service.fix()).json()["accepted"] == 1
+        refused, ready = service.send(token, service.fix()), service.call("GET", "/readyz")
+        counted = service.call("GET", "/metrics").text
+        stored = service.kept()
+    assert refused.json()["type"] == "urn:m2s:problem:dedupe_full"
+    assert ready.status_code == 503
+    assert "raise dedupe_max_ids" in ready.json()["errors"][0]["detail"]
+    assert "m2s_sightings_remembered 1000.0" in counted
+    assert stored == 1_000
+
+
+def test_the_process_is_alive_while_every_thread_waits(tmp_path: Path) -> None:
+    may_go_on, entered = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        entered.set()
+        may_go_on.wait(WAIT_S)
+
+    with running(tmp_path) as service, ThreadPoolExecutor(1) as pool:
+        portal = service.client.portal
+        assert portal is not None
+        threads = portal.call(current_default_thread_limiter)
+        portal.call(setattr, threads, "total_tokens", 1)
+        portal.start_task_soon(run_in_threadpool, hold)
+        assert entered.wait(WAIT_S)
+        alive = pool.submit(service.call, "GET", "/healthz")
+        try:
+            assert alive.result(WAIT_S / 4).status_code == 200
+        finally:
+            may_go_on.set()

@@ -6,13 +6,16 @@ import gc
 import json
 import signal
 import socket
+import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx2
 import pytest
 
-from m2s.bootstrap import build_engine
+from m2s.app.rows import MessageRow
+from m2s.bootstrap import build_engine, open_database
 from m2s.entry.cli.server import Server
 from m2s.settings import load_settings
 from tests.entry.cli.conftest import Running, Shell, wait_until_refused
@@ -43,6 +46,34 @@ def test_told_to_stop_it_answers_what_is_in_flight_and_keeps_it(shop: Shell, run
     assert "Renamed" in shop.run("stores", "list").stdout
 
 
+def test_while_it_answers_what_is_in_flight_it_begins_no_message_and_takes_no_order(shop: Shell) -> None:
+    now = datetime.now(UTC)
+    names = ("msg_1", "dec_1", "shp_ann", None, "welcome", "welcome", "example-bakery", "push")
+    waiting = MessageRow(*names, None, "Hello", "planned", None, now, now + timedelta(hours=1), now, 0, 0)
+    server = Server(engine := build_engine(load_settings()), heartbeat=False)
+    engine.database.write(lambda records: records.messages.add([waiting]))
+    server.start()
+    host, port = server.url.removeprefix("http://").split(":")
+    key = shop.run("keys", "create", "--role", "manager").stdout.strip()
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(
+            f"PUT /v1/stores HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {key}\r\n"
+            "Content-Type: application/json\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n".encode()
+        )
+        assert connection.recv(100).startswith(b"HTTP/1.1 100")
+        stopping = threading.Thread(target=server.stop)
+        stopping.start()
+        wait_until_refused(server.url)
+        begun, dropped = engine.deliver.drain(), engine.retention.run(now)
+        taken = Path("m2s.sqlite3.sock").exists()
+        connection.sendall(b"{}")
+        assert b" 422 " in connection.recv(4096).partition(b"\r\n")[0]
+    stopping.join(20)
+    assert (begun, dropped.finished, taken) == (0, False, False)
+    with open_database(load_settings(), read_only=True).read() as records:
+        assert records.messages.of_decisions(["dec_1"])["dec_1"].state == "planned"
+
+
 def test_ctrl_c_ends_it_like_a_stop(running: Running) -> None:
     assert httpx2.get(f"{running.url}/readyz").status_code == 200
     running.process.send_signal(signal.SIGINT)
@@ -57,6 +88,16 @@ def test_a_port_that_is_taken_is_told_and_the_database_let_go(shop: Shell) -> No
         port = str(taken.getsockname()[1])
         assert f"port {port} of 127.0.0.1 cannot be used" in shop.run("serve", "--port", port, code=1).stderr
     shop.run("stores", "import", "stores.geojson")
+
+
+def test_a_second_server_is_told_of_the_first_and_not_to_take_another_port(
+    shop: Shell, running: Running
+) -> None:
+    told = shop.run("serve", "--port", running.url.rpartition(":")[2], code=1).stderr
+    assert told == (
+        f"m2s: process {running.process.pid} at {running.url} owns this database;"
+        " one server at a time: stop that one first\n"
+    )
 
 
 @pytest.mark.parametrize("host", ["203.0.113.1", "no such host"])

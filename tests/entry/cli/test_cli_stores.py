@@ -59,7 +59,9 @@ def test_openstreetmap_features_are_read_as_they_are(shop: Shell) -> None:
 def test_a_file_with_a_problem_changes_nothing_and_says_where(shop: Shell, content: str, told: str) -> None:
     before = shop.run("stores", "list", "--json").stdout
     Path("bad.csv").write_text(content)
-    assert told in shop.run("stores", "import", "bad.csv", code=1).stderr
+    error = shop.run("stores", "import", "bad.csv", code=1).stderr
+    assert error.startswith("m2s: bad.csv: ")
+    assert told in error
     assert shop.run("stores", "list", "--json").stdout == before
 
 

@@ -173,7 +173,8 @@ def test_a_path_too_long_for_a_socket_is_told_by_the_server_and_by_the_command(s
     assert "AF_UNIX path too long" in log
 
 
-def test_what_is_no_socket_is_left_where_it_is(shop: Shell) -> None:
+def test_what_is_no_socket_is_left_where_it_is(shop: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desk, "_PATIENCE_S", 0)
     SOCKET.write_text("mine")
     with in_thread(shop.folder / "m2s.toml"):
         assert "takes no orders" in shop.run(*PAUSE, code=1).stderr

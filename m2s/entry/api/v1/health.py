@@ -24,8 +24,8 @@ class Ready(BaseModel):
 
 
 @router.get("/healthz", **allowed())
-def get_health() -> Alive:
-    """Whether the process answers."""
+async def get_health() -> Alive:
+    """Whether the process answers; in the loop itself, because all threads may be waiting for the disk."""
     return Alive()
 
 

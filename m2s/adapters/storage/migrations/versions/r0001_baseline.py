@@ -165,7 +165,7 @@ def _evidence() -> None:
         sa.Column("zone_version", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("seq", name="pk_evidence"),
     )
-    op.create_index("ix_evidence_shopper_store_at", "evidence", ["shopper_id", "store_id", "at_ms"])
+    op.create_index("ix_evidence_shopper_store_at", "evidence", ["shopper_id", "store_id", "at_ms", "mocked"])
 
 
 def _presence() -> None:
