@@ -49,26 +49,23 @@ def accepted_windows(samples: Iterable[tuple[int, int]]) -> list[Window]:
 
     Windows tumble on whole ten seconds of the epoch, so the result does not depend on the order of samples.
     """
-    by_start: dict[int, list[tuple[int, int]]] = {}
-    for sample in samples:
-        if WEAKEST_DBM <= sample[1] < 0:
-            start_ms = sample[0] - sample[0] % WINDOW_MS
-            if start_ms in by_start:
-                by_start[start_ms].append(sample)
-            else:
-                by_start[start_ms] = [sample]
-    return [
-        _window(start_ms, by_start[start_ms])
-        for start_ms in sorted(by_start)
-        if len(by_start[start_ms]) >= MIN_SAMPLES
-    ]
+    valid = sorted([sample for sample in samples if WEAKEST_DBM <= sample[1] < 0])
+    windows, first, count = [], 0, len(valid)
+    while first < count:
+        start_ms = valid[first][0] - valid[first][0] % WINDOW_MS
+        after = first + 1
+        while after < count and valid[after][0] < start_ms + WINDOW_MS:
+            after += 1
+        if after - first >= MIN_SAMPLES:
+            windows.append(_window(start_ms, valid[first:after]))
+        first = after
+    return windows
 
 
 def _window(start_ms: int, held: list[tuple[int, int]]) -> Window:
-    held.sort()
+    """The window of sorted samples."""
     strengths, n = sorted([rssi_dbm for _, rssi_dbm in held]), len(held)
-    median_dbm = (strengths[(n - 1) // 2] + strengths[n // 2]) / 2
-    return Window(start_ms, held[0][0], held[-1][0], median_dbm, n)
+    return Window(start_ms, held[0][0], held[-1][0], (strengths[(n - 1) // 2] + strengths[n // 2]) / 2, n)
 
 
 def distance_m(rssi_dbm: float, measured_power_dbm: float, *, exponent: float = 2.5) -> float:

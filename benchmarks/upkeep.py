@@ -15,9 +15,11 @@ from benchmarks.measured import Goal, Round, Row, absolute, compared, in_turns
 from benchmarks.stored import WEEK_MS, store_evidence
 from benchmarks.workload import make_stores, opened
 from m2s.adapters.storage.engine import read_engine
+from m2s.adapters.storage.statements import columns
 from m2s.adapters.storage.tables import visits
 from m2s.app.rebuild import rebuild_visits
 from m2s.app.retention import Retention
+from m2s.app.rows import VisitRow
 
 _EVIDENCE = 1_000_000
 _STORED = 2_100_000
@@ -38,7 +40,8 @@ def rebuild(folder: Path, *, seed: int) -> list[Row]:
             rebuilt = rebuild_visits(engine.database, engine.catalog(), now=now)
             taken_s.append(time.perf_counter() - began_s)
             digests.append(_digest(path))
-            engine.database.write(lambda records: records.sightings.drop_visits(_ids(path)[::2]))
+            gone = _every_second(path)
+            engine.database.write(lambda records, gone=gone: records.sightings.drop_visits(gone))
         assert rebuilt.evidence == _EVIDENCE
     finally:
         engine.stop()
@@ -103,8 +106,9 @@ def _beside(dropping: Retention, job: Job, dropped: list[int]) -> Round:
     return work
 
 
-def _ids(path: Path) -> Sequence[str]:
-    return [row[0] for row in _rows(path, sa.select(visits.c.id).order_by(visits.c.id))]
+def _every_second(path: Path) -> list[VisitRow]:
+    rows = _rows(path, sa.select(*columns(visits, VisitRow)).order_by(visits.c.id))
+    return [VisitRow(*row) for row in rows][::2]
 
 
 def _digest(path: Path) -> str:

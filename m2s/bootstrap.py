@@ -91,6 +91,7 @@ class Desk:
             clock=world.clock,
             catalog=self.catalog,
             reload=self.reload,
+            making_much=making_much,
         )
         self.explain = Explain(database, world.clock, store_ids=lambda: self.catalog().stores)
         self.reports = Measure(database, world.clock, catalog=self.catalog)

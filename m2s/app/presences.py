@@ -13,6 +13,7 @@ from m2s.core.presence.evidence import Evidence, Kind
 from m2s.core.presence.nearness import BeaconPresence, heard_for, silent, track_beacon
 from m2s.core.presence.tracker import Entered, Presence, dwelled, left_all, left_by_silence, track
 
+_ARRIVALS = (Near, Enter)
 _BEACON = "beacon:"
 _State = Presence | BeaconPresence
 _Zones = dict[tuple[str, str], _State]
@@ -122,11 +123,12 @@ class Step:
         if after is not None and after is not before:
             zones[zone] = after
             self._changed[evidence.shopper_id, zone] = None
-        if after is not None and after.entered_at_ms is not None and zone in catalog.by_zone:
+        offers = catalog.by_zone.get(zone)
+        if offers and after is not None and after.entered_at_ms is not None:
             entered = bool(events) and isinstance(events[-1], Entered)
-            for live in catalog.by_zone[zone]:
+            for live in offers:
                 trigger = live.offer.trigger
-                if isinstance(trigger, Near | Enter) and entered:
+                if entered and isinstance(trigger, _ARRIVALS):
                     fired.append(Fired(live, evidence, type(trigger).__name__.lower(), after.entered_at_ms))
                 elif isinstance(trigger, Dwell) and dwelled(before, after, duration_ms=_ms(trigger.duration)):
                     fired.append(Fired(live, evidence, "dwell", after.entered_at_ms))

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 from campaigns.identity import version_of
@@ -32,7 +33,10 @@ class Applied:
 
 
 class Publish:
-    """Publishes stores and campaigns; `reload` swaps the running catalog for the new one after each commit."""
+    """Publishes stores and campaigns; `reload` swaps the running catalog for the new one after each commit.
+
+    What is made of many stores is made within `making_much`, beside everything else.
+    """
 
     def __init__(
         self,
@@ -42,12 +46,14 @@ class Publish:
         clock: Clock,
         catalog: Callable[[], Catalog],
         reload: Callable[[], None],
+        making_much: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self._database = database
         self._ids = ids
         self._clock = clock
         self._catalog = catalog
         self._reload = reload
+        self._making_much = making_much
 
     def publish_stores(self, stores: Sequence[Store]) -> int:
         """Adds the stores, or replaces those of the same id, all or none; returns the catalog's new version.
@@ -55,9 +61,10 @@ class Publish:
         Raises Invalid for a beacon that another store has already, and for stores that could not be read back.
         """
         now = self._clock.now()
-        features = {store.id: _text(store) for store in stores}
-        # What cannot be read back would keep the service from starting.
-        read_features((store_id, json.loads(text)) for store_id, text in features.items())
+        with self._making_much():
+            features = {store.id: _text(store) for store in stores}
+            # What cannot be read back would keep the service from starting.
+            read_features((store_id, json.loads(text)) for store_id, text in features.items())
 
         def put(records: Records) -> int:
             _refuse_taken_beacons(stores, records, known=self._catalog())
@@ -75,9 +82,9 @@ class Publish:
         Raises Invalid with every problem of the text; each pointer is `file:line:column`.
         """
         try:
-            return read_campaign(
-                yaml, file, stores=[outline_of(store) for store in self._catalog().stores.values()]
-            )
+            with self._making_much():
+                outlines = [outline_of(store) for store in self._catalog().stores.values()]
+                return read_campaign(yaml, file, stores=outlines)
         except CampaignProblems as found:
             problems = [
                 Problem(

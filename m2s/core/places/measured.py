@@ -58,9 +58,8 @@ class Measured:
             [zone.margin_m + store.visit.max_accuracy_m for store in stores for zone in store.zones],
             dtype=float,
         )
-        degrees = np.array([(shape.latitude, shape.longitude) for shape in shapes], dtype=float).reshape(
-            -1, 2
-        )
+        latitudes = np.array([shape.latitude for shape in shapes], dtype=float)
+        degrees = np.column_stack((latitudes, [shape.longitude for shape in shapes]))
         reaches_m = np.array([shape.reach_m for shape in shapes], dtype=float)
         areas = np.empty(len(shapes), dtype=object)
         areas[:] = [shape.geometry if isinstance(shape, Polygon) else None for shape in shapes]

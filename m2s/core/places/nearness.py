@@ -297,15 +297,17 @@ def _touched(padded: Padded, first_row: int) -> _Spans:
 def _bits(pages: Ints, size: int, spans: _Spans) -> NDArray[np.uint16]:
     """For each row of steps of each cell the steps that are in these spans."""
     row, first, last = spans
-    span, step = each((last >> _CELL) - (first >> _CELL) + 1)
-    column = (first[span] >> _CELL) + step
-    before = np.where(step == 0, first[span] & 7, 0)
-    after = np.where(column == last[span] >> _CELL, 7 - (last[span] & 7), 0)
-    cell = _cells(pages, row[span] >> _CELL, column % (_COLUMNS >> _CELL))
+    counts = (last >> _CELL) - (first >> _CELL) + 1
+    span, step = each(counts)
+    column = (first >> _CELL)[span] + step
+    cell = _cells(pages, (row >> _CELL)[span], column % (_COLUMNS >> _CELL))
+    # Whole cells, but for what is before the first step and after the last.
+    ends = counts.cumsum()
+    steps = np.full(span.size, 255, dtype=np.uint16)
+    steps[ends - counts] &= (255 << (first & 7)).astype(np.uint16)
+    steps[ends - 1] &= (255 >> (7 - (last & 7))).astype(np.uint16)
     bits = np.zeros(size * 8, dtype=np.uint16)
-    np.bitwise_or.at(
-        bits, (cell << 3) + (row[span] & 7), ((255 << before) & (255 >> after)).astype(np.uint16)
-    )
+    np.bitwise_or.at(bits, (cell << 3) + (row & 7)[span], steps)
     return bits
 
 

@@ -19,6 +19,7 @@ REACH_MS = 150_000
 """How far before its own time evidence can change marks: 99 s of samples, their window of 10 s, its shield of 30 s."""
 
 
+_NO_MARK = frozenset({Verdict.HEARD, Verdict.DROPPED, Verdict.MOVING})
 _BY_TIME = attrgetter("at_ms", "device_id", "sighting_id")
 
 
@@ -66,12 +67,13 @@ def marks_of(
         )
         # Positions are poor indoors: where beacons are heard, a fix may confirm but not deny.
         shielded = bool(shields) and any(since <= one.at_ms <= until for since, until in shields)
-        fix = fix_of(one, verdict)
-        if fix is not None and (fix.claims_inside or not shielded):
-            previous[one.device_id] = fix
+        if one.kind is Kind.LOCATION:
+            fix = fix_of(one, verdict)
+            if fix is not None and (fix.claims_inside or not shielded):
+                previous[one.device_id] = fix
         if shielded and verdict in DENYING:
             continue
-        if verdict not in (Verdict.HEARD, Verdict.DROPPED, Verdict.MOVING):
+        if verdict not in _NO_MARK:
             marks.append(
                 Mark(
                     one.at_ms,

@@ -7,13 +7,15 @@ import json
 from dataclasses import dataclass
 
 from beacons.ranging import WINDOW_MS, accepted_windows, valid_rssi, window_start
-from m2s.core.presence.evidence import Evidence
+from m2s.core.presence.evidence import Evidence, Kind
 from m2s.core.presence.marks import BEACON_SHIELD_MS
 from m2s.core.presence.quality import DENYING, Fix, Verdict, fix_of, heard, judge
 from m2s.core.presence.visit import StayRules
 
 # Three are enough to accept a window; the bound keeps the row small whatever a phone sends.
 KEPT_SAMPLES = 32
+_OVERRULED = DENYING | {Verdict.EXITED}
+"""What a beacon heard at the time outranks."""
 
 
 # Events are made for every piece of evidence: frozen would take three times as long. Nobody changes one.
@@ -100,7 +102,8 @@ def track(
     nothing. Silence longer than the gap ends the presence first, then the evidence is judged anew. A state
     that is not `inside` is kept, because the next fix is judged against it.
     """
-    if state is not None and evidence.at_ms < state.seen_at_ms:
+    at_ms = evidence.at_ms
+    if state is not None and at_ms < state.seen_at_ms:
         return state, ()
     verdict = judge(
         evidence,
@@ -112,17 +115,18 @@ def track(
         return state, ()
     silence: tuple[Event, ...] = ()
     if state is None:
-        after = Presence(evidence.at_ms)
-    elif left_by_silence(state, evidence.at_ms, rules=rules):
+        after = Presence(at_ms)
+    elif left_by_silence(state, at_ms, rules=rules):
         after, silence = _leave(state)
     else:
         after = _copy(state)
-    after.seen_at_ms = evidence.at_ms
-    if _shielded(after, evidence.at_ms) and (verdict in DENYING or verdict is Verdict.EXITED):
+    after.seen_at_ms = at_ms
+    if after.heard_at_ms is not None and verdict in _OVERRULED and _shielded(after, at_ms):
         return after, silence
-    after.fix = fix_of(evidence, verdict) or after.fix
+    if evidence.kind is Kind.LOCATION:
+        after.fix = fix_of(evidence, verdict) or after.fix
     after, events = _advance(after, evidence, verdict=verdict, gap_ms=rules.gap_merge_s * 1000)
-    return after, silence + events
+    return after, silence + events if silence else events
 
 
 def _copy(state: Presence) -> Presence:
