@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 
 import pytest
 
@@ -64,6 +64,23 @@ def test_a_store_brings_its_beacons_and_rules() -> None:
     assert vicinity.leave_margin_m == 75
 
 
+def test_a_catalog_made_from_an_earlier_one_is_the_same_as_one_made_anew() -> None:
+    first = read_collection(features())
+    moved = replace(first[0], beacons=first[1].beacons, zones=first[0].zones[:1])
+    added = replace(first[1], id="arcade", beacons=first[0].beacons)
+    bare = replace(first[1], beacons=())
+    before = build_catalog(1, first, [row(state="paused")])
+    for changed in ([], [moved, bare], [added, replace(first[0], beacons=())], [moved, bare, added]):
+        now = {store.id: store for store in (*first, *changed)}
+        renewed = build_catalog(2, changed, [row()], before=before)
+        anew = build_catalog(2, [now[name] for name in sorted(now)], [row()])
+        assert list(renewed.stores.items()) == list(anew.stores.items())
+        assert renewed.index.zones == anew.index.zones
+        for name in ("version", "rules", "beacons", "campaigns", "by_zone", "by_place", "scheduled"):
+            assert getattr(renewed, name) == getattr(anew, name), name
+    assert before.stores == {store.id: store for store in first}
+
+
 def test_a_snapshot_cannot_be_changed() -> None:
     catalog = build_catalog(1, [], [])
     with pytest.raises(FrozenInstanceError):
@@ -82,6 +99,22 @@ def test_what_is_published_counts_from_the_next_group_on(town: Town) -> None:
     assert [event["type"] for event in town.post(device, fix("s1")).events] == ["offer.decided"]
     kept = town.rows("SELECT DISTINCT zone_version FROM evidence")
     assert kept == [(town.engine.catalog().version,)]
+
+
+def test_only_what_was_published_since_is_read_again(town: Town) -> None:
+    town.furnish(OFFERS)
+    before = town.engine.catalog()
+    town.engine.publish.publish_stores([replace(before.stores[ROCK], name="Rock")])
+    between = town.engine.catalog()
+    town.engine.publish.pause("c")
+    after = town.engine.catalog()
+    assert between.stores[HARBOUR] is before.stores[HARBOUR]
+    assert (between.stores[ROCK].name, after.stores) == ("Rock", between.stores)
+    assert after.index is between.index
+    assert after.campaigns["c"].paused
+    town.restart()
+    again = town.engine.catalog()
+    assert (again.version, again.stores, again.rules) == (after.version, after.stores, after.rules)
 
 
 def test_what_was_published_is_in_force_after_a_restart(town: Town) -> None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from threading import Lock
 
 _YOUNG = 50_000
+_MUCH = 1_000_000
 _TURN_S = 0.0005
 """A tenth of Python's own: how long a thread that waits for its turn lets another one go on."""
 
@@ -40,7 +41,8 @@ def settle_memory() -> None:
 def making_much() -> Iterator[None]:
     """While many objects are made that will stay, other threads wait less for their turn, and for no collection.
 
-    In a process that has settled, what is made is left out of every later collection.
+    In a process that has settled, what is made is left out of every later collection where it is more than a
+    million objects.
     """
     with _Making.lock:
         if not _Making.threads:
@@ -54,7 +56,8 @@ def making_much() -> Iterator[None]:
         with _Making.lock:
             _Making.threads -= 1
             if not _Making.threads:
-                if _Making.settled:
+                # Garbage that is about is kept for ever with it: only what would take long to look at is worth that.
+                if _Making.settled and gc.get_count()[0] > _MUCH:
                     gc.freeze()
                 sys.setswitchinterval(_Making.turn_s)
                 if _Making.collects:

@@ -1,7 +1,7 @@
 """Which zones do these positions touch? All stores' zones in one immutable index, a whole group at once.
 
 Candidates come from a table of cells; then enclosing circles, then exact metres: circles from earth-centred
-coordinates, polygons from Shapely's prepared predicates. No object is made for a fix that touches nothing.
+coordinates, polygons from Shapely. No object is made for a fix that touches nothing.
 """
 
 import math

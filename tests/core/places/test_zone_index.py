@@ -278,3 +278,69 @@ def test_the_edge_of_premises_is_inside() -> None:
     assert (
         index.match(np.array([48.0, 48.001, 48.0005]), np.array([2.0005, 2.001, 2.0])).point_index.size == 3
     )
+
+
+PLACES = st.tuples(
+    st.sampled_from([43.73, 43.86, -21.0]),
+    st.sampled_from([7.42, 7.6, 179.99]),
+    st.lists(
+        st.tuples(st.sampled_from([0.0, 0.02]), st.sampled_from([40.0, 400.0, 150e3]), st.booleans()),
+        min_size=1,
+        max_size=3,
+    ),
+)
+"""A store: its point, and of each zone how far north its middle is, its size in metres, and whether it is round."""
+
+
+def store_at(
+    number: int, place: tuple[float, float, list[tuple[float, float, bool]]], *, limit: float = 150e3
+) -> Store:
+    latitude, longitude, zones = place
+    shapes: list[Circle | Polygon] = []
+    for up, wanted_m, is_round in zones:
+        size_m = min(wanted_m, limit)
+        north_m, east_m = (float(value) for value in metres_per_degree(latitude + up))
+        half_high, half_wide = min(size_m, 400.0) / north_m, min(size_m, 400.0) / east_m
+        box = shapely.box(
+            longitude - half_wide, latitude + up - half_high, longitude + half_wide, latitude + up + half_high
+        )
+        shapes.append(Circle(latitude + up, longitude, size_m) if is_round else Polygon(box))
+    return store_of(number, *shapes)
+
+
+@given(
+    before=st.dictionaries(st.integers(0, 5), PLACES, max_size=5),
+    after=st.dictionaries(st.integers(0, 5), PLACES, max_size=5),
+    kept=st.sets(st.integers(0, 5)),
+)
+def test_an_index_made_from_an_earlier_one_is_the_same_as_one_made_anew(
+    before: dict[int, tuple[float, float, list[tuple[float, float, bool]]]],
+    after: dict[int, tuple[float, float, list[tuple[float, float, bool]]]],
+    kept: set[int],
+) -> None:
+    first = {number: store_at(number, place) for number, place in sorted(before.items())}
+    second = {number: store_at(number, place) for number, place in after.items() if number not in kept}
+    second |= {number: store for number, store in first.items() if number in kept}
+    wanted = [store for _, store in sorted(second.items())]
+    index, anew = ZoneIndex.build(wanted, ZoneIndex.build(first.values())), ZoneIndex.build(wanted)
+    assert index.zones == anew.zones
+    for name in ("rows", "is_shaped", "everywhere"):
+        np.testing.assert_array_equal(getattr(index, name), getattr(anew, name))
+    for name in ("pages", "bits", "starts", "zones"):
+        np.testing.assert_array_equal(getattr(index.table, name), getattr(anew.table, name))
+    for name in ("axes", "middles", "outlines", "areas"):
+        np.testing.assert_array_equal(getattr(index.polygons, name), getattr(anew.polygons, name))
+    for name in ("starts", "ends", "first"):
+        np.testing.assert_array_equal(getattr(index.polygons.edges, name), getattr(anew.polygons.edges, name))
+
+
+@given(places=st.lists(PLACES, min_size=1, max_size=4), seed=st.integers(0, 1_000))
+def test_zones_of_one_store_round_one_middle_or_several_are_all_found(
+    places: list[tuple[float, float, list[tuple[float, float, bool]]]], seed: int
+) -> None:
+    index = ZoneIndex.build([store_at(number, place, limit=400.0) for number, place in enumerate(places)])
+    rng = np.random.default_rng(seed)
+    latitude, longitude, _ = places[0]
+    latitudes = latitude + rng.normal(0.01, 0.03, 300)
+    longitudes = (longitude + rng.normal(0.0, 0.03, 300) + 180.0) % 360.0 - 180.0
+    check_against_brute_force(index, latitudes, longitudes)
