@@ -33,7 +33,7 @@ def test_ctrl_c_ends_it_with_the_report(shell: Shell) -> None:
     assert process.stdout is not None
     assert process.stdout.readline().startswith("m2s listens on ")
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=120)
     assert (process.returncode, err) == (0, f"{ATTRIBUTION}\nstopped; this is what came of it so far\n")
     assert "what really happened" in out
 
