@@ -22,8 +22,9 @@ _AT_ONCE = 16_384
 class SeenIds:
     """Which (device, sender's id) pairs arrived within the last `window_ms`, in two generations.
 
-    A pair is remembered for at least one window and at most two; nothing is evicted inside the window. Instead
-    there is an end of room: at `most` pairs (40 bytes each) no more are taken until the older generation goes.
+    A pair is remembered for at least one window, its last instant included, and at most two; nothing is evicted
+    inside the window. Instead there is an end of room: at `most` pairs (40 bytes each) no more are taken until
+    the older generation goes.
 
     A key is made of two hashes of 64 bits, of the device and of the id. Python's own (SipHash under a random key
     of the process) are seven times as fast as BLAKE2 for the same. Two sightings of one device are mixed up with
@@ -68,7 +69,7 @@ class SeenIds:
 
     def check_full(self, now_ms: int) -> None:
         """Raises Unavailable if not one more can be remembered now; changes nothing, so any thread may ask."""
-        if len(self) >= self._most and now_ms - self._since_ms < self._window_ms:
+        if len(self) >= self._most and now_ms - self._since_ms <= self._window_ms:
             raise Unavailable(self._no_room(1), code="dedupe_full")
 
     def check_room(self, more: int, *, received_at_ms: int) -> None:
@@ -111,8 +112,8 @@ class SeenIds:
 
     def _turn(self, now_ms: int) -> None:
         passed_ms = now_ms - self._since_ms
-        if passed_ms >= self._window_ms:
-            self._old = self._young if passed_ms < 2 * self._window_ms else IdSet(self._most)
+        if passed_ms > self._window_ms:
+            self._old = self._young if passed_ms <= 2 * self._window_ms else IdSet(self._most)
             self._young, self._since_ms = IdSet(self._most), now_ms
 
 

@@ -98,7 +98,7 @@ def test_nothing_is_forgotten_within_the_window(arrivals: list[tuple[int, int]])
     for step_ms, number in arrivals:
         now_ms += step_ms
         for name, at_ms in latest.items():
-            assert now_ms - at_ms >= WINDOW_MS or known(seen, "dev", str(name)) == [True]
+            assert now_ms - at_ms > WINDOW_MS or known(seen, "dev", str(name)) == [True]
         keys = SeenIds.keys(["dev"], [str(number)])
         if not seen.repeated(keys)[0]:
             seen.add(keys, received_at_ms=now_ms)
@@ -106,11 +106,11 @@ def test_nothing_is_forgotten_within_the_window(arrivals: list[tuple[int, int]])
 
 
 def test_what_is_long_past_is_forgotten() -> None:
-    seen = SeenIds(WINDOW_MS, most=8)
+    seen = SeenIds(WINDOW_MS, most=10)
     for at_ms in range(WINDOW_MS, 20 * WINDOW_MS, WINDOW_MS // 4):
         seen.check_room(1, received_at_ms=at_ms)
         seen.add(SeenIds.keys(["dev"], [str(at_ms)]), received_at_ms=at_ms)
-    assert len(seen) <= 2 * 4
+    assert len(seen) <= 2 * 5
     assert known(seen, "dev", str(WINDOW_MS), str(20 * WINDOW_MS - WINDOW_MS // 4)) == [False, True]
 
 
@@ -146,18 +146,27 @@ def test_a_full_memory_refuses_and_forgets_nothing() -> None:
         seen.check_room(1, received_at_ms=5_999)
     assert known(seen, "dev", *names) == [True] * 3
     with pytest.raises(Unavailable):
-        seen.check_full(5_999)
-    seen.check_full(6_000)
-    seen.check_room(0, received_at_ms=6_000)
-    seen.check_room(3, received_at_ms=7_000)
+        seen.check_full(6_000)
+    seen.check_full(6_001)
+    seen.check_room(0, received_at_ms=6_001)
+    seen.check_room(3, received_at_ms=7_002)
     assert known(seen, "dev", *names) == [False] * 3
 
 
 def test_after_a_long_silence_there_is_room_at_once() -> None:
     seen = SeenIds(WINDOW_MS, most=3)
     seen.add(SeenIds.keys(["dev"] * 3, ["1", "2", "3"]), received_at_ms=5_000)
-    seen.check_room(3, received_at_ms=7_000)
+    seen.check_room(3, received_at_ms=7_001)
     assert len(seen) == 0
+
+
+def test_the_last_instant_belongs_to_the_window() -> None:
+    seen = SeenIds(WINDOW_MS, most=3)
+    seen.load([(["dev"], ["1"])], received_at_ms=5_000)
+    seen.check_room(0, received_at_ms=5_000 + WINDOW_MS)
+    assert known(seen, "dev", "1") == [True]
+    seen.check_room(0, received_at_ms=5_001 + WINDOW_MS)
+    assert known(seen, "dev", "1") == [False]
 
 
 def test_what_the_ledger_holds_is_taken_up_once() -> None:
