@@ -166,7 +166,7 @@ class Engine(Desk):
             jitter=random.SystemRandom().random,
         )
         self._clocks = Clocks(database, found=self.metrics.clock)
-        plan = PlanSends(
+        self.plan = PlanSends(
             database,
             self.catalog,
             policy=policy,
@@ -180,7 +180,7 @@ class Engine(Desk):
             jobs=standard_jobs(
                 database,
                 close_visits=self._close_visits,
-                plan=plan,
+                plan=self.plan,
                 deliver=self.deliver,
                 retention=self.retention,
                 clocks=self._clocks,
@@ -218,10 +218,14 @@ class Engine(Desk):
         """Tells the process that what is loaded now will stay; for a process that serves and nothing else."""
         settle_memory()
 
+    def hurry(self) -> None:
+        """Has every long job end after the piece that it is at, for good; the next process goes on from there."""
+        for job in (self.plan, self.deliver, self.retention):
+            job.stop()
+
     def stop(self) -> None:
         """Ends the heartbeat, commits what was submitted, and lets go of the database."""
-        self.deliver.stop()
-        self.retention.stop()
+        self.hurry()
         self._heartbeat.stop()
         self.database.close()
 

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from threading import Event
 
 import numpy as np
 import structlog
@@ -76,6 +77,11 @@ class PlanSends:
         self._policy = policy
         self._ids = ids
         self._stop_number = stop_number
+        self._stopping = Event()
+
+    def stop(self) -> None:
+        """Ends the run that is on after the transaction that is on: the rest is as if it had failed."""
+        self._stopping.set()
 
     def catch_up(self, now: datetime) -> int:
         """Plans everything due since the last time this finished; the first time ever only remembers `now`.
@@ -121,6 +127,8 @@ class PlanSends:
 
     def _make(self, send: _Send, catalog: Catalog, *, now: datetime) -> tuple[int, bool]:
         """The number of decisions, and whether the send is now made at all of its stores."""
+        if self._stopping.is_set():
+            return 0, False
         campaign_id, offer_id = send.entry.live.campaign.id, send.entry.offer.id
         with self._database.read() as records:
             claimed = records.decisions.claimed(campaign_id, offer_id, key=send.key)
@@ -143,6 +151,8 @@ class PlanSends:
         def work(records: Records) -> list[Decision]:
             return self._decide_at(records, send, stores=stores, audience=audience, now=now)
 
+        if self._stopping.is_set():
+            return 0, False
         try:
             decisions = self._database.write(work)
             for decision in decisions:

@@ -27,15 +27,38 @@ SUNDAY = datetime(2026, 11, 8, 11, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 
 
-def plan(world: World) -> PlanSends:
+def plan(world: World, database: Database | None = None) -> PlanSends:
     return PlanSends(
-        world.database,
+        database or world.database,
         lambda: world.catalog,
         policy=world.policy,
         ids=world.ids,
         stop_number="36111",
         observer=Metrics(),
     )
+
+
+class Counted:
+    """A database that counts its transactions."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.read = database.read
+        self.writes = 0
+
+    def write(self, work: Callable[[Records], T], *, then: Callable[[T], object] | None = None) -> T:
+        self.writes += 1
+        return self._database.write(work, then=then)
+
+
+class Stopping(Counted):
+    """A database at whose first transaction the plan is told to stop."""
+
+    stopped: PlanSends
+
+    def write(self, work: Callable[[Records], T], *, then: Callable[[T], object] | None = None) -> T:
+        self.stopped.stop()
+        return super().write(work, then=then)
 
 
 def at(world: World, instant: datetime) -> datetime:
@@ -226,6 +249,20 @@ def test_a_failure_at_one_store_holds_no_other_back_and_is_made_up_for(world: Wo
     assert [len(made(world, f"shp_{name}")) for name in names.values()] == [1, 1, 1]
 
 
+def test_what_a_stop_cuts_short_is_made_up_for_by_the_next_process(
+    world: World, ann: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bea = world.shopper("bea")
+    world.seen(bea, FAR, SATURDAY - timedelta(days=1))
+    plan(world).catch_up(SATURDAY - MINUTE)
+    monkeypatch.setattr("m2s.app.plan._TOGETHER", 1)
+    stopping = Stopping(world.database)
+    first = stopping.stopped = plan(world, stopping)
+    assert first.catch_up(at(world, SATURDAY)) == 1
+    assert plan(world).catch_up(at(world, SATURDAY + MINUTE)) == 1
+    assert [len(made(world, shopper_id)) for shopper_id in (ann, bea)] == [1, 1]
+
+
 def test_a_shopper_who_cannot_be_judged_holds_no_other_back(world: World, ann: str) -> None:
     bea = world.shopper("bea")
     world.seen(bea, PORT, SATURDAY - timedelta(days=1))
@@ -235,19 +272,6 @@ def test_a_shopper_who_cannot_be_judged_holds_no_other_back(world: World, ann: s
     )
     assert plan(world).run(SATURDAY - MINUTE, at(world, SATURDAY)) == 1
     assert (made(world, ann), made(world, bea)) == ([], [("saturday", PORT, "send")])
-
-
-class Counted:
-    """A database that counts its transactions."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self.read = database.read
-        self.writes = 0
-
-    def write(self, work: Callable[[Records], T], *, then: Callable[[T], object] | None = None) -> T:
-        self.writes += 1
-        return self._database.write(work, then=then)
 
 
 @pytest.mark.usefixtures("ann")

@@ -141,8 +141,7 @@ class _Announcing(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answers what is in flight; what the heartbeat does beside it ends meanwhile, not after it."""
-        self.engine.deliver.stop()
-        self.engine.retention.stop()
+        self.engine.hurry()
         await asyncio.gather(self.local.close(), super().shutdown(sockets))
 
 
