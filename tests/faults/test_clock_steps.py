@@ -22,7 +22,7 @@ from tests.faults.clocks import RunningClock, SetClock
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 EVERY_H = 12
-WAIT_S = 10.0
+WAIT_S = 30.0
 STEPS = [HOUR, -HOUR, DAY, -DAY]
 OFFER = campaign("c", "o: {enter: premises}|valid_for: 45m")
 

@@ -19,7 +19,7 @@ from tests.faults.size import NIGHTLY, times
 
 STORED = times(250_000, nightly=1_000_000)
 KILLS = times(1, nightly=9)
-READY_AGAIN_S = times(2, nightly=5)
+READY_AGAIN_S = times(4, nightly=5)
 UNDER_LOAD_S = 0.5
 WINDOW_S = 72 * 3_600
 """As old as a sighting can be and still be repeated: all that is stored here has to be known again."""

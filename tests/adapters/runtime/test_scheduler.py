@@ -18,7 +18,7 @@ from m2s.adapters.storage.engine import driver
 from m2s.adapters.storage.migrate import upgrade
 from m2s.app.jobs import Job, Jobs
 
-WAIT_S = 10.0
+WAIT_S = 30.0
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from m2s.app.groups import GroupResult
 from m2s.app.ports import Records
 from m2s.core.base.errors import Unavailable
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 @dataclass

@@ -15,7 +15,7 @@ from m2s.app.ports import Records
 from m2s.app.sighting import Batch, Sighting
 from tests.entry.api.wiring import Service, running
 
-WAIT_S = 20
+WAIT_S = 60
 
 
 def batch(service: Service, token: str, *, size: int) -> Batch:

@@ -124,7 +124,7 @@ def serving(shell: Shell, *options: str) -> Iterator[tuple[subprocess.Popen[str]
 def wait_until_refused(url: str) -> None:
     """Waits until the server at an address takes no more connections."""
     host, port = url.removeprefix("http://").split(":")
-    deadline_s = time.monotonic() + 10
+    deadline_s = time.monotonic() + 60
     while time.monotonic() < deadline_s:
         try:
             socket.create_connection((host, int(port)), timeout=5).close()

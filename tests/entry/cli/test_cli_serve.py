@@ -30,14 +30,14 @@ def test_told_to_stop_it_answers_what_is_in_flight_and_keeps_it(shop: Shell, run
         f"PUT /v1/stores HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {running.key}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nExpect: 100-continue\r\n\r\n"
     )
-    with socket.create_connection((host, int(port)), timeout=20) as connection:
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
         connection.sendall(head.encode())
         assert connection.recv(100).startswith(b"HTTP/1.1 100")
         running.process.send_signal(signal.SIGTERM)
         wait_until_refused(running.url)
         connection.sendall(body)
         assert b" 200 " in connection.recv(4096).partition(b"\r\n")[0]
-    out, err = running.process.communicate(timeout=20)
+    out, err = running.process.communicate(timeout=60)
     assert (running.process.returncode, out) == (0, "m2s stopped; everything that was accepted is kept\n")
     started, stopped = err.splitlines()
     assert "level=info" in started
@@ -55,7 +55,7 @@ def test_while_it_answers_what_is_in_flight_it_begins_no_message_and_takes_no_or
     server.start()
     host, port = server.url.removeprefix("http://").split(":")
     key = shop.run("keys", "create", "--role", "manager").stdout.strip()
-    with socket.create_connection((host, int(port)), timeout=20) as connection:
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
         connection.sendall(
             f"PUT /v1/stores HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {key}\r\n"
             "Content-Type: application/json\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n".encode()
@@ -77,7 +77,7 @@ def test_while_it_answers_what_is_in_flight_it_begins_no_message_and_takes_no_or
 def test_ctrl_c_ends_it_like_a_stop(running: Running) -> None:
     assert httpx2.get(f"{running.url}/readyz").status_code == 200
     running.process.send_signal(signal.SIGINT)
-    out, err = running.process.communicate(timeout=20)
+    out, err = running.process.communicate(timeout=60)
     assert running.process.returncode == 0
     assert "m2s stopped" in out
     assert "Traceback" not in err
@@ -157,7 +157,7 @@ def address(shop: Shell) -> Iterator[tuple[str, int]]:
 
 
 def test_a_request_with_too_much_before_its_body_is_answered_431(address: tuple[str, int]) -> None:
-    with socket.create_connection(address, timeout=20) as connection:
+    with socket.create_connection(address, timeout=60) as connection:
         connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: " + b"x" * 40_000 + b"\r\n\r\n")
         answer = connection.recv(4096)
         assert answer.startswith(b"HTTP/1.1 431 ")
@@ -170,7 +170,7 @@ def test_a_request_with_too_much_before_its_body_is_answered_431(address: tuple[
 def test_headers_without_end_are_cut_off_before_they_are_kept(address: tuple[str, int], start: bytes) -> None:
     most, sent = 8_000_000, 0
     line = b"a: " + b"x" * 995 + b"\r\n" if start.endswith(b"\n") else b"x" * 1000
-    with socket.create_connection(address, timeout=20) as connection:
+    with socket.create_connection(address, timeout=60) as connection:
         connection.sendall(start)
         try:
             while sent < most:
@@ -183,7 +183,7 @@ def test_headers_without_end_are_cut_off_before_they_are_kept(address: tuple[str
 def test_many_requests_and_large_bodies_on_one_connection_are_no_long_head(address: tuple[str, int]) -> None:
     body = b"x" * 60_000
     head = b"POST /v1/devices HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n"
-    with socket.create_connection(address, timeout=20) as connection:
+    with socket.create_connection(address, timeout=60) as connection:
         for _ in range(20):
             connection.sendall(head[:30])
             connection.sendall(head[30:] + body)
