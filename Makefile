@@ -8,7 +8,7 @@ PINNED := $(PIP) --require-hashes --only-binary :all:
 CODE := m2s beacons campaigns
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint bench faults check-python
+.PHONY: help install demo test lint bench accuracy faults check-python
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -30,6 +30,9 @@ lint: $(VENV)/.dev  ## check style, types and import rules
 
 bench: $(VENV)/.dev  ## measure the engine against its floors
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+accuracy: $(VENV)/.dev  ## score what m2s claims on recordings of real beacons and phones
+	@$(BIN)/python -m accuracy $(ARGS)
 
 faults: $(VENV)/.dev  ## break the service in every way there is, at nightly size (two hours)
 	M2S_FAULTS=nightly $(BIN)/python -m pytest -s tests/faults tests/model $(ARGS)

@@ -45,6 +45,8 @@ _STEPS = (
     ("/m2s/app/intake.py", "_moved", "presence"),
     ("/m2s/app/presences.py", _ANYTHING, "presence"),
     ("/m2s/app/visits.py", _ANYTHING, "presence"),
+    ("/m2s/app/folding.py", _ANYTHING, "presence"),
+    ("/m2s/app/rivals.py", _ANYTHING, "presence"),
     ("/m2s/core/presence/", _ANYTHING, "presence"),
     ("/benchmarks/in_process.py", "decoded", "decode"),
 )

@@ -3,20 +3,19 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
-from campaigns.model import StoreSelector
+from campaigns.model import Selectable, StoreSelector
 from campaigns.problems import Report, shown, suggestion
 
 
-@dataclass(frozen=True, slots=True)
-class StoreOutline:
+class StoreOutline(Selectable, Protocol):
     """What a campaign can name of one store. `zone_ids` include `premises`; `places` are its beacons'."""
 
-    id: str
-    brand: str | None = None
-    tags: frozenset[str] = frozenset()
-    zone_ids: frozenset[str] = frozenset()
-    places: frozenset[str] = frozenset()
+    @property
+    def zone_ids(self) -> Iterable[str]: ...
+    @property
+    def places(self) -> Iterable[str]: ...
 
 
 class Named(StrEnum):

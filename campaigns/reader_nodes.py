@@ -71,19 +71,21 @@ class _StopReadingError(Exception):
     """The text cannot be read further; the problem is in the report."""
 
 
-def compose(report: Report) -> Node | None:
+def compose(report: Report, *, what: str = "campaign") -> Node | None:
     """The tree of the report's text, or None when it cannot be read at all; problems go to the report.
+
+    A file describes one thing, `what`, whose key is to stand first.
 
     Refused: more than `MAX_BYTES`, `MAX_NODES` or `MAX_DEPTH`, anchors, aliases, merge keys, tags,
     directives, duplicate keys, several documents.
     """
     try:
         _refuse_before_parsing(report)
-        root = _build(_events(report), report)
+        root = _build(_events(report), report, what=what)
     except _StopReadingError:
         return None
     if root is None:
-        report.add(0, "empty", detail="the file is empty", hint="begin with campaign: and an id")
+        report.add(0, "empty", detail="the file is empty", hint=f"begin with {what}: and an id")
     return root
 
 
@@ -132,7 +134,7 @@ def _stop_at_tab(report: Report, at: int) -> bool:
     return True
 
 
-def _build(events: Iterator[Any], report: Report) -> Node | None:
+def _build(events: Iterator[Any], report: Report, *, what: str) -> Node | None:
     stack: list[_Frame] = []
     root: Node | None = None
     nodes = 0
@@ -140,7 +142,7 @@ def _build(events: Iterator[Any], report: Report) -> Node | None:
         done: Node | None = None
         if isinstance(event, DocumentStartEvent):
             if root is not None:
-                _stop(report, event, code="documents", detail="a second document: one file is one campaign")
+                _stop(report, event, code="documents", detail=f"a second document: one file is one {what}")
         elif isinstance(event, CollectionEndEvent):
             done = _close(stack.pop(), report)
         elif isinstance(event, NodeEvent):

@@ -4,23 +4,33 @@ import json
 import logging
 import random
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Lock
+from types import MappingProxyType
 from typing import Any, Self, TextIO
 
 from campaigns.facts import Policy
 from m2s.adapters.channels import registry
 from m2s.adapters.importers.csv_file import read_csv
 from m2s.adapters.importers.geojson import read_geojson
+from m2s.adapters.importers.traces import REASONS as REASONS
+from m2s.adapters.importers.traces import Reading as Reading
+from m2s.adapters.importers.traces import Recording as Recording
+from m2s.adapters.importers.traces import Trace as Trace
+from m2s.adapters.importers.traces_csv import read_csv_trace
+from m2s.adapters.importers.traces_gpx import read_gpx
+from m2s.adapters.importers.traces_jsonl import read_jsonl
+from m2s.adapters.importers.traces_owntracks import read_owntracks
 from m2s.adapters.runtime.clock import SteppedClock, SystemClock
 from m2s.adapters.runtime.ids import SeededIds, SystemIds
 from m2s.adapters.runtime.logs import configure_logs as configure_logs
-from m2s.adapters.runtime.memory import making_much, settle_memory
+from m2s.adapters.runtime.memory import making_much as making_much
+from m2s.adapters.runtime.memory import settle_memory
 from m2s.adapters.runtime.metrics import Metrics
 from m2s.adapters.runtime.scheduler import Heartbeat
 from m2s.adapters.storage.damage import flaw
@@ -40,8 +50,9 @@ from m2s.app.jobs import Jobs, standard_jobs
 from m2s.app.measure import Measure
 from m2s.app.plan import PlanSends
 from m2s.app.ports import Database, Records
-from m2s.app.publish import Publish
+from m2s.app.publish import Publish, in_turns
 from m2s.app.redeem import Redeem
+from m2s.app.regulars import Regulars
 from m2s.app.retention import Retention
 from m2s.app.sighting import Answer, Batch
 from m2s.core.base.errors import Unavailable
@@ -83,7 +94,7 @@ class Desk:
         self.clock = world.clock
         self._world = world
         self._reloading = Lock()
-        self._catalog = self._read_catalog()
+        self._catalog = self._read_catalog({})
         self.access = Access(database, world.ids, clock=world.clock)
         self.publish = Publish(
             database,
@@ -107,16 +118,17 @@ class Desk:
         """The catalog in force."""
         return self._catalog
 
-    def reload(self) -> None:
+    def reload(self, read: Mapping[str, Store] = MappingProxyType({})) -> None:
         """Swaps the catalog for what is published now; a group that is being processed keeps the old one.
 
+        `read` has stores by the texts that they were read from; the others are read from theirs.
         Reloads run one after another, so that none puts an older catalog in the place of a newer.
         """
         with self._reloading:
             with self.database.read() as records:
                 published = records.catalog.version()
             if published > self._catalog.version:
-                self._catalog = self._read_catalog(self._catalog)
+                self._catalog = self._read_catalog(read, self._catalog)
 
     def replay(self, letter_id: str) -> Replayed:
         """Has a dead letter processed again, by an engine for this one sighting; see DeadLetters.replay."""
@@ -124,14 +136,23 @@ class Desk:
         engine.take_sightings()
         return engine.replay(letter_id)
 
-    def _read_catalog(self, before: Catalog | None = None) -> Catalog:
-        """What is published; only what was not yet when `before` was read is read now."""
-        with making_much():
+    def _read_catalog(self, read: Mapping[str, Store], before: Catalog | None = None) -> Catalog:
+        """What is published; only what was not yet when `before` was read, nor is in `read`, is read now."""
+        known: list[Store] = []
+
+        def unread(texts: Iterable[str]) -> Iterator[tuple[str, object]]:
+            for number, text in enumerate(texts):
+                if text in read:
+                    known.append(read[text])
+                else:
+                    yield f"stores[{number}]", json.loads(text)
+
+        with making_much() as turn:
             with self.database.read() as records:
                 texts = records.catalog.store_features(after=before.version if before else 0)
-                stores = read_features((f"stores[{i}]", json.loads(text)) for i, text in enumerate(texts))
+                stores = read_features(unread(in_turns(texts, turn)))
                 version, campaigns = records.catalog.version(), records.catalog.campaigns()
-            return build_catalog(version, stores, campaigns, before=before)
+            return build_catalog(version, [*known, *stores], campaigns, before=before)
 
 
 class Engine(Desk):
@@ -165,6 +186,7 @@ class Engine(Desk):
             policy=policy,
             jitter=random.SystemRandom().random,
         )
+        self._regulars = Regulars(database, world.clock, catalog=self.catalog)
         self._clocks = Clocks(database, found=self.metrics.clock)
         self.plan = PlanSends(
             database,
@@ -183,6 +205,7 @@ class Engine(Desk):
                 plan=self.plan,
                 deliver=self.deliver,
                 retention=self.retention,
+                regulars=self._regulars,
                 clocks=self._clocks,
             ),
         )
@@ -220,7 +243,7 @@ class Engine(Desk):
 
     def hurry(self) -> None:
         """Has every long job end after the piece that it is at, for good; the next process goes on from there."""
-        for job in (self.plan, self.deliver, self.retention):
+        for job in (self.plan, self.deliver, self.retention, self._regulars):
             job.stop()
 
     def stop(self) -> None:
@@ -308,6 +331,14 @@ STORE_READERS: Mapping[str, Callable[[str, str | None], list[Store]]] = {
     "osm": read_geojson,
 }
 """How each format of store files is read."""
+
+TRACE_READERS: Mapping[str, Callable[[bytes, Reading], Recording]] = {
+    "gpx": read_gpx,
+    "owntracks": read_owntracks,
+    "jsonl": read_jsonl,
+    "csv": read_csv_trace,
+}
+"""How each format of recorded traces is read; all raise Invalid for what is of another format."""
 
 
 def build_engine(settings: Settings, *, serves_at: str | None = None, world: World | None = None) -> Engine:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event, Thread
 
@@ -11,7 +13,10 @@ import pytest
 from m2s.adapters.storage.database import SqlDatabase
 from m2s.adapters.storage.migrate import upgrade
 from m2s.app.catalog import Catalog
+from m2s.app.ports import Records
 from m2s.bootstrap import Desk, World
+from m2s.core.places.geojson import read_features
+from m2s.core.places.store import Store
 from m2s.settings import Settings
 
 
@@ -21,8 +26,8 @@ class SlowDesk(Desk):
     held: Event | None = None
     go_on: Event
 
-    def _read_catalog(self, before: Catalog | None = None) -> Catalog:
-        catalog = super()._read_catalog(before)
+    def _read_catalog(self, read: Mapping[str, Store], before: Catalog | None = None) -> Catalog:
+        catalog = super()._read_catalog(read, before)
         if self.held is not None and not self.held.is_set():
             self.held.set()
             assert self.go_on.wait(20)
@@ -63,3 +68,27 @@ def test_what_is_in_force_already_is_not_built_again(desk: SlowDesk) -> None:
     catalog = desk.catalog()
     desk.reload()
     assert desk.catalog() is catalog
+
+
+def test_a_store_that_was_just_read_is_not_read_again(desk: SlowDesk) -> None:
+    features = {
+        name: {
+            "type": "Feature",
+            "id": name,
+            "geometry": {"type": "Point", "coordinates": [4.83, 45.76]},
+            "properties": {"name": name, "timezone": "Europe/Paris"},
+        }
+        for name in ("port", "square")
+    }
+    texts = {name: json.dumps(feature) for name, feature in features.items()}
+    port, square = read_features(features.items())
+
+    def publish(records: Records) -> None:
+        version = records.catalog.raise_version()
+        records.catalog.put_stores(texts, version=version, at=datetime(2026, 11, 2, tzinfo=UTC))
+
+    desk.database.write(publish)
+    desk.reload({texts["square"]: square, texts["port"].replace("45.76", "45.77"): port})
+    stores = desk.catalog().stores
+    assert dict(stores) == {"port": port, "square": square}
+    assert (stores["port"] is port, stores["square"] is square) == (False, True)

@@ -1,10 +1,14 @@
 """How do simulated phones and tills speak to the service? Over HTTP only, as any app would."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import httpx2
+
+from beacons.sim.phone import Watch
+from beacons.sim.world import Point
 
 _MAY_RETRY = frozenset({429, 500, 502, 503, 504})
 
@@ -19,6 +23,19 @@ class Registration:
 
     device_id: str
     token: str
+
+
+class Service(Protocol):
+    """What phones and tills ask of a service; `Api` is one over HTTP, `Recorder` a file."""
+
+    def register(self) -> Registration: ...
+    def describe(self, token: str, facts: Mapping[str, Any]) -> None: ...
+    def identify(self, token: str, phone: str) -> None: ...
+    def consent(self, token: str, consents: list[dict[str, Any]]) -> None: ...
+    def watch(self, token: str, where: tuple[float, float], *, at: Point, platform: str) -> Watch: ...
+    def sightings(self, token: str, body: Mapping[str, Any]) -> Mapping[str, Any] | None: ...
+    def offers(self, token: str) -> list[dict[str, Any]]: ...
+    def redeem(self, store_id: str, *, code: str, basket_id: str, amount: str, currency: str) -> bool: ...
 
 
 class Api:
@@ -47,11 +64,16 @@ class Api:
         """Record what the shopper agreed to."""
         self._call("PUT", "/v1/devices/me/consents", token, json={"consents": consents})
 
-    def regions(self, token: str, *, latitude: float, longitude: float, platform: str) -> frozenset[str]:
-        """Return the ids of the regions to watch around a position."""
-        where = f"?latitude={latitude:.6f}&longitude={longitude:.6f}&platform={platform}"
-        answer = self._call("GET", f"/v1/regions{where}", token)
-        return frozenset(region["id"] for region in answer["regions"])
+    def watch(self, token: str, where: tuple[float, float], *, at: Point, platform: str) -> Watch:
+        """Return what to watch around a position: latitude and longitude, and the same in metres."""
+        asked = f"?latitude={where[0]:.6f}&longitude={where[1]:.6f}&platform={platform}"
+        answer = self._call("GET", f"/v1/regions{asked}", token)
+        return Watch(
+            frozenset(region["id"] for region in answer["regions"]),
+            {(one["uuid"], one["major"]): one["id"] for one in answer.get("beacon_regions", ())},
+            holds_m=answer.get("refresh_after_m", math.inf),
+            asked_at=at,
+        )
 
     def sightings(self, token: str, body: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """Send a batch; None means that the phone keeps it and tries again later."""

@@ -1,6 +1,7 @@
 """What does a phone believe about its position, and how loud are the beacons around it?"""
 
 import math
+from dataclasses import dataclass
 from random import Random
 
 from beacons.sim.world import Point, Transmitter
@@ -9,10 +10,29 @@ SIGMA_PER_ACCURACY = 1 / 1.5152
 """A phone's accuracy is the radius that holds 68 % of its errors: 1.5152 standard deviations of each axis."""
 
 _DRIFT_S = 60.0
-_PATH_LOSS_EXPONENT = 2.5
-_FADING_DB = 5.0
-_HEARD_SHARE = 0.8
 _FLOOR_DBM = -97
+_BODY_SHARE = 0.5
+"""How often the phone's owner stands between her phone and a beacon."""
+
+
+@dataclass(frozen=True, slots=True)
+class Radio:
+    """How signals spread: log-distance path loss, normal fading in dB, and packets that are lost.
+
+    `body_loss_db` is what the owner's body takes from every second burst, `wall_loss_db` what each wall takes.
+    Beyond `earshot_m` from the middle of its shop no beacon is listened for.
+    """
+
+    path_loss_exponent: float = 2.5
+    fading_db: float = 5.0
+    lost_share: float = 0.2
+    body_loss_db: float = 0.0
+    wall_loss_db: float = 0.0
+    earshot_m: float = 12.0
+
+
+INDOORS = Radio()
+"""The radio of the demo."""
 
 
 class Drift:
@@ -39,17 +59,27 @@ class Drift:
         return true[0] + sigma_m * self._east, true[1] + sigma_m * self._north
 
 
-def hear(random: Random, beacon: Transmitter, listener: Point, *, seconds: int) -> list[tuple[int, int]]:
+def hear(
+    random: Random,
+    beacon: Transmitter,
+    listener: Point,
+    *,
+    seconds: int,
+    radio: Radio = INDOORS,
+    walls: int = 0,
+) -> list[tuple[int, int]]:
     """Return what is heard of a beacon that sends once a second: `(second, rssi_dbm)` of each packet.
 
-    Log-distance path loss with exponent 2.5 (indoors) and 5 dB of fading; one packet in five is lost, and
-    nothing is heard below -97 dBm.
+    `walls` is how many stand between; nothing is heard below -97 dBm.
     """
     distance_m = max(0.5, math.dist(beacon.at, listener))
-    mean_dbm = beacon.measured_power_dbm - 10 * _PATH_LOSS_EXPONENT * math.log10(distance_m)
+    mean_dbm = beacon.measured_power_dbm - 10 * radio.path_loss_exponent * math.log10(distance_m)
+    mean_dbm -= walls * radio.wall_loss_db
+    if radio.body_loss_db and random.random() < _BODY_SHARE:
+        mean_dbm -= radio.body_loss_db
     heard: list[tuple[int, int]] = []
     for second in range(seconds):
-        rssi_dbm = round(random.gauss(mean_dbm, _FADING_DB))
-        if random.random() < _HEARD_SHARE and rssi_dbm >= _FLOOR_DBM:
+        rssi_dbm = round(random.gauss(mean_dbm, radio.fading_db))
+        if random.random() < 1 - radio.lost_share and rssi_dbm >= _FLOOR_DBM:
             heard.append((second, min(rssi_dbm, -20)))
     return heard

@@ -2,15 +2,21 @@
 
 The clock is the caller's."""
 
-from collections.abc import Mapping
+import math
+from bisect import insort
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from beacons.sim.client import Api, Registration
-from beacons.sim.phone import Noticed, Phone
+from beacons.sim.client import Registration, Service
+from beacons.sim.fleet import Fault, Fleet
+from beacons.sim.habits import USUAL, Habits
+from beacons.sim.outbox import Noticed
+from beacons.sim.phone import Phone
+from beacons.sim.route import Kind, Plan, Stop
 from beacons.sim.truth import TrueRedemption, TrueVisit, Truth
-from beacons.sim.walker import Kind, Plan, Shopper, Stop
+from beacons.sim.walker import Shopper
 from beacons.sim.world import DAY_S, World
 
 _TEXT_VERSION = "2026-10"
@@ -27,6 +33,21 @@ class Crowd:
     passers_by: int = 340
     drivers: int = 40
     staff: int = 20
+    queue: int = 0
+    residents: int = 0
+    mall_neighbours: int = 0
+
+    def kinds(self) -> list[Kind]:
+        """The kind of each person, in their order."""
+        return (
+            [Kind.BUYER] * self.buyers
+            + [Kind.PASSER_BY] * self.passers_by
+            + [Kind.DRIVER] * self.drivers
+            + [Kind.STAFF] * self.staff
+            + [Kind.QUEUE] * self.queue
+            + [Kind.RESIDENT] * self.residents
+            + [Kind.MALL_NEIGHBOUR] * self.mall_neighbours
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +82,9 @@ class StepReport:
 class _Person:
     """A shopper, her phone and what she carries today."""
 
-    def __init__(self, shopper: Shopper) -> None:
+    def __init__(self, shopper: Shopper, phone: Phone) -> None:
         self.shopper = shopper
-        self.phone = Phone(shopper, shopper.random("phone"))
+        self.phone = phone
         self.registration = Registration("", "")
         self.wallet: dict[str, dict[str, Any]] = {}
         self.spent: set[str] = set()
@@ -71,8 +92,10 @@ class _Person:
         self.begin(0)
 
     def begin(self, day: int) -> None:
+        self.day = day
         self.plan: Plan = self.shopper.plan(day)
         self.planned_stops = frozenset(self.plan.stops)
+        self.followed_s = self.plan.start_s
 
 
 class Simulation:
@@ -80,7 +103,11 @@ class Simulation:
 
     `start` is the local midnight, with its offset, at which the first day begins. `step` is how far the
     caller moves the clock each time. `effects` gives, by campaign id, the share of shoppers whom a message
-    moves. The same seed and the same answers give the same requests, byte for byte and in the same order.
+    moves. Nobody sets out after `days`, where they are given. The same seed and the same answers give the same
+    requests, byte for byte and in the same order.
+
+    Requests are dated by the simulated clock. `sending` is for a service whose clock is another: it tells when a
+    request leaves, and ages count from then.
     """
 
     def __init__(
@@ -88,11 +115,15 @@ class Simulation:
         world: World,
         seed: int,
         *,
-        api: Api,
+        api: Service,
         start: datetime,
         step: timedelta,
         effects: Mapping[str, float],
         crowd: Crowd = Crowd(),
+        habits: Habits = USUAL,
+        fleet: Fleet | None = None,
+        days: int | None = None,
+        sending: Callable[[], datetime] | None = None,
     ) -> None:
         if (start.hour, start.minute, start.second) != (0, 0, 0) or start.utcoffset() is None:
             raise ValueError(f"start is {start.isoformat()}: it must be a local midnight with its UTC offset")
@@ -100,12 +131,37 @@ class Simulation:
         self._seed = seed
         self._api = api
         self._start = start
-        self._before_s = self._now_s = 0.0
+        self._habits = habits
+        self._fleet = fleet or Fleet(world)
+        self._days = math.inf if days is None else days
+        self._sending = sending
+        self._now_s = 0.0
         self._day = -1
         self._asleep: list[_Person] = []
         self._awake: dict[int, _Person] = {}
         self._people = self._draw(crowd)
         self.truth = Truth(start=start, step=step, effects=effects)
+
+    @property
+    def phones(self) -> list[Phone]:
+        """Everybody's phone, in the order of the people."""
+        return [person.phone for person in self._people]
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """What goes wrong with which beacons."""
+        return self._fleet.faults
+
+    def plans(self, days: int) -> Iterator[Plan]:
+        """Everybody's way on each day, before any message."""
+        return (person.shopper.plan(day) for day in range(days) for person in self._people)
+
+    def instants(self) -> Iterator[datetime]:
+        """Every step of the days, and after them until the last phone has sent all. For each, call `step`."""
+        now = self._start
+        while (now - self._start).total_seconds() < self._days * DAY_S or self._awake:
+            now += self.truth.step
+            yield now
 
     def register(self) -> None:
         """Install the app on every phone, describe it and record consents."""
@@ -141,57 +197,73 @@ class Simulation:
         total = StepReport()
         for person in [self._awake[index] for index in sorted(self._awake)]:
             report = StepReport(detours=self._look_at_wallet(person))
+            self._leave_plan_of_regions(person)
             person.phone.sense(person.plan, self._now_s)
             report = report.plus(self._send(person))
             redeemed = self._end_visits(person)
             total = total.plus(replace(report, redemptions=redeemed))
             if person.phone.quiet(person.plan, self._now_s):
-                del self._awake[person.shopper.index]
+                self._lay_down(person)
         self.truth.until = now
         return replace(total, on_the_way=len(self._awake))
 
     def _draw(self, crowd: Crowd) -> list[_Person]:
-        kinds = (
-            [Kind.BUYER] * crowd.buyers
-            + [Kind.PASSER_BY] * crowd.passers_by
-            + [Kind.DRIVER] * crowd.drivers
-            + [Kind.STAFF] * crowd.staff
-        )
+        hears = any(shop.beacons for shop in self._world.shops.values())
         people: list[_Person] = []
-        for index, kind in enumerate(kinds):
-            doors_only = kind is Kind.BUYER and index % _DOORS_ONLY_EACH == 0
+        for index, kind in enumerate(crowd.kinds()):
+            doors_only = kind is Kind.BUYER and index % _DOORS_ONLY_EACH == 0 and hears
             weekday = self._start.weekday()
-            people.append(_Person(Shopper(self._world, self._seed, index, kind, weekday, doors_only)))
+            shopper = Shopper(self._world, self._seed, index, kind, weekday, doors_only)
+            phone = Phone(shopper, shopper.random("phone"), self._habits, fleet=self._fleet)
+            people.append(_Person(shopper, phone))
         return people
 
     def _wake(self, now_s: float) -> None:
         """Move to `now_s`: begin days, and wake those who are about to set out."""
-        self._before_s, self._now_s = self._now_s, now_s
-        if int(now_s // DAY_S) > self._day:
+        self._now_s = now_s
+        if self._day < int(now_s // DAY_S) < self._days:
             self._day = int(now_s // DAY_S)
             sleepers = [person for person in self._people if person.shopper.index not in self._awake]
             for person in sleepers:
                 person.begin(self._day)
-            self._asleep = sorted(sleepers, key=lambda person: -person.plan.start_s)
+            self._asleep = sorted(sleepers, key=_latest_first)
         while self._asleep and self._asleep[-1].plan.start_s <= now_s:
             person = self._asleep.pop()
             person.look_at_s = now_s + _WALLET_EVERY_S
             person.phone.wake(person.plan)
             if person.phone.traits.positions:
-                latitude, longitude = self._world.degrees(person.plan.at(now_s)[0])
-                person.phone.watched = self._api.regions(
-                    person.registration.token,
-                    latitude=latitude,
-                    longitude=longitude,
-                    platform=person.phone.traits.platform,
-                )
+                self._ask_what_to_watch(person)
             self._awake[person.shopper.index] = person
+
+    def _lay_down(self, person: _Person) -> None:
+        """Her day is over; where the next one has begun meanwhile, hers begins now."""
+        del self._awake[person.shopper.index]
+        if person.day < self._day:
+            person.begin(self._day)
+            insort(self._asleep, person, key=_latest_first)
+
+    def _ask_what_to_watch(self, person: _Person) -> None:
+        at = person.plan.at(self._now_s)[0]
+        person.phone.watch = self._api.watch(
+            person.registration.token,
+            self._world.degrees(at),
+            at=at,
+            platform=person.phone.traits.platform,
+        )
+
+    def _leave_plan_of_regions(self, person: _Person) -> None:
+        """Ask again where what the service planned holds no longer."""
+        watch, phone = person.phone.watch, person.phone
+        if not (self._habits.regions_planned and phone.traits.positions) or phone.traits.approximate:
+            return
+        if math.dist(person.plan.at(self._now_s)[0], watch.asked_at) > watch.holds_m:
+            self._ask_what_to_watch(person)
 
     def _send(self, person: _Person) -> StepReport:
         batch: list[Noticed] = person.phone.batch(self._now_s)
         if not batch:
             return StepReport()
-        body = person.phone.body(batch, now_s=self._now_s, start=self._start)
+        body = person.phone.body(batch, now_s=self._sent_s(), start=self._start)
         answer = self._api.sightings(person.registration.token, body)
         if answer is None:
             return StepReport()
@@ -207,6 +279,12 @@ class Simulation:
             rejected=len(answer["rejected"]),
             offers_announced=len(offers),
         )
+
+    def _sent_s(self) -> float:
+        if self._sending is None:
+            return self._now_s
+        sent = self._sending().astimezone(self._start.tzinfo)
+        return max(self._now_s, (sent - self._start).total_seconds())
 
     def _look_at_wallet(self, person: _Person) -> int:
         """Look at the step after an announcement, and once an hour. Return 1 when she changes her way."""
@@ -231,10 +309,11 @@ class Simulation:
         redeemed = 0
         step_s = self.truth.step.total_seconds()
         for stop in person.plan.stops:
-            if self._before_s < stop.leave_s - step_s <= self._now_s:
+            if person.followed_s < stop.leave_s - step_s <= self._now_s:
                 redeemed += self._pay(person, stop)
-            if self._before_s < stop.leave_s <= self._now_s:
+            if person.followed_s < stop.leave_s <= self._now_s:
                 self.truth.visits.append(self._visit(person, stop))
+        person.followed_s = self._now_s
         return redeemed
 
     def _pay(self, person: _Person, stop: Stop) -> int:
@@ -268,4 +347,9 @@ class Simulation:
             end=self._start + timedelta(seconds=stop.leave_s),
             dwell_min_s=self._world.shops[stop.store_id].dwell_min_s,
             planned=stop in person.planned_stops,
+            kind=person.shopper.kind,
         )
+
+
+def _latest_first(person: _Person) -> float:
+    return -person.plan.start_s

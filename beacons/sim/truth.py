@@ -1,11 +1,13 @@
 """What really happened in the simulation, how well was it measured, and what did messages really change?"""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
+from beacons.sim.fleet import Fault
+from beacons.sim.route import Kind
 from beacons.sim.walker import Shopper
 from beacons.sim.world import DAY_S
 
@@ -23,6 +25,7 @@ class TrueVisit:
     end: datetime
     dwell_min_s: float
     planned: bool
+    kind: Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +125,36 @@ class Truth:
                 if changed is not None and changed.stops[-1].leave_s <= end_s:
                     return 1
         return 0
+
+
+def told(truth: Truth, faults: Iterable[Fault] = ()) -> Iterator[dict[str, object]]:
+    """The record as plain values, one a line of a file: people, visits, redemptions, faults of beacons."""
+    for device_id, shopper in truth.people.items():
+        yield {"truth": "person", "device_id": device_id, "person": shopper.index, "who": shopper.kind.value}
+    for visit in truth.visits:
+        yield {
+            "truth": "visit",
+            "device_id": visit.device_id,
+            "person": visit.shopper,
+            "who": visit.kind.value,
+            "store_id": visit.store_id,
+            "start": visit.start.isoformat(),
+            "end": visit.end.isoformat(),
+            "planned": visit.planned,
+        }
+    for one in truth.redemptions:
+        paid = {"device_id": one.device_id, "store_id": one.store_id, "code": one.code}
+        yield {"truth": "redemption", **paid, "at": one.at.isoformat()}
+    for fault in faults:
+        yield {
+            "truth": "beacon",
+            "fault": fault.kind,
+            "uuid": fault.beacon.uuid,
+            "major": fault.beacon.major,
+            "minor": fault.beacon.minor,
+            "at": (truth.start + timedelta(seconds=fault.at_s)).isoformat(),
+            "store_id": fault.store_id,
+        }
 
 
 def score(true_visits: Iterable[TrueVisit], measured: Sequence[MeasuredVisit]) -> Score:

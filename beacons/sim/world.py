@@ -5,7 +5,7 @@ Read here by simple means of its own: nothing is shared with the code whose answ
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from random import Random
@@ -22,6 +22,9 @@ _DWELL_MIN_S = {"convenience": 300.0}
 _OTHER_DWELL_MIN_S = 360.0
 _ENTRANCE_M = 8.0
 _TILL_M = 3.0
+_DOORS = ("entrance", "till")
+_POWER_DBM = -59
+_PLACES_EACH, _PLACES_M = 12, 450.0
 
 Point = tuple[float, float]
 Week = tuple[tuple[tuple[float, float], ...], ...]
@@ -62,6 +65,11 @@ class Shop:
         """Whether it is open for the whole span, in seconds after midnight of that weekday (0 Monday)."""
         return any(first <= since_s and until_s <= last for first, last in self.week[weekday])
 
+    @property
+    def departments(self) -> list[Point]:
+        """Where beacons hang by other places than entrance and till: there people look at things."""
+        return [beacon.at for beacon in self.beacons if beacon.place not in _DOORS]
+
     def covers(self, point: Point, zone_id: str) -> bool:
         """Whether a point lies in the premises or in an approach zone of this store."""
         if zone_id == "premises" and self.outline:
@@ -85,10 +93,11 @@ class World:
         object.__setattr__(self, "metres_per_degree_east", scale)
 
     @classmethod
-    def from_geojson(cls, stores: Mapping[str, Any], scenery: Mapping[str, Any]) -> "World":
+    def from_geojson(cls, stores: Mapping[str, Any], scenery: Mapping[str, Any] | None = None) -> "World":
         """Build a city from two GeoJSON FeatureCollections (points or polygons, longitude first).
 
-        `scenery` holds what else stands in the city: its features are the places. Raises ValueError without any.
+        `scenery` holds what else stands in the city: its features are the places; without it, people come from all
+        around each shop. Raises ValueError where it holds none, and for what a simulated shopper cannot read.
         """
         features: Sequence[Mapping[str, Any]] = stores["features"]
         centres = [_centre(feature["geometry"]) for feature in features]
@@ -97,11 +106,14 @@ class World:
             longitude=sum(lon for lon, _ in centres) / len(centres),
             shops={},
         )
-        shops = (_shop(feature, empty) for feature in features)
-        places = tuple(empty.metres(*_centre(feature["geometry"])) for feature in scenery["features"])
+        shops = {shop.id: shop for shop in (_shop(feature, empty) for feature in features)}
+        if scenery is None:
+            places = tuple(place for shop in shops.values() for place in _around(shop.at))
+        else:
+            places = tuple(empty.metres(*_centre(feature["geometry"])) for feature in scenery["features"])
         if not places:
             raise ValueError("the scenery holds no place: people need at least one to come from and go to")
-        return cls(empty.latitude, empty.longitude, {shop.id: shop for shop in shops}, places)
+        return cls(empty.latitude, empty.longitude, shops, places)
 
     def place_around(self, point: Point, random: Random, *, between_m: tuple[float, float]) -> Point:
         """Draw one of the places whose distance from a point lies in a span; of all places where none does."""
@@ -162,6 +174,12 @@ def _span(text: str) -> tuple[float, float]:
     return hours[0] * 3600.0 + hours[1] * 60.0, hours[2] * 3600.0 + hours[3] * 60.0
 
 
+def _around(middle: Point) -> Iterator[Point]:
+    for step in range(_PLACES_EACH):
+        bearing = math.tau * step / _PLACES_EACH
+        yield middle[0] + _PLACES_M * math.sin(bearing), middle[1] + _PLACES_M * math.cos(bearing)
+
+
 def _centre(geometry: Mapping[str, Any]) -> Point:
     if geometry["type"] == "Point":
         longitude, latitude = geometry["coordinates"]
@@ -185,10 +203,15 @@ def _centroid(ring: Sequence[Point]) -> Point:
     return x0 + east / (3 * doubled), y0 + north / (3 * doubled)
 
 
+def store_id_of(feature: Mapping[str, Any]) -> str:
+    """The id by which the service knows a store of a file."""
+    return str(feature["id"]).replace("/", "-")
+
+
 def _shop(feature: Mapping[str, Any], world: World) -> Shop:
     own: Mapping[str, Any] = feature["properties"]
     geometry = feature["geometry"]
-    store_id = str(feature["id"]).replace("/", "-")
+    store_id = store_id_of(feature)
     at = world.metres(*_centre(geometry))
     outline: tuple[Point, ...] = ()
     if geometry["type"] == "Polygon":
@@ -210,15 +233,22 @@ def _shop(feature: Mapping[str, Any], world: World) -> Shop:
 
 
 def _transmitter(beacon: Mapping[str, Any], at: Point, store_id: str) -> Transmitter:
-    """Hang a beacon: the file names no position, so the door faces a fixed way and the till lies opposite."""
-    bearing = Random(store_id).uniform(0, math.tau)
-    away_m = _ENTRANCE_M if beacon["place"] == "entrance" else -_TILL_M
+    """Hang a beacon: the file names no position, so the door faces a fixed way, the till lies opposite, and what
+    hangs elsewhere hangs somewhere in between.
+    """
+    place = beacon.get("place") or "till"
+    bearing, away_m = Random(store_id).uniform(0, math.tau), -_TILL_M
+    if place == "entrance":
+        away_m = _ENTRANCE_M
+    elif place not in _DOORS:
+        spread = Random(f"{store_id}/{beacon['major']}/{beacon['minor']}")
+        bearing, away_m = spread.uniform(0, math.tau), spread.uniform(_TILL_M, _ENTRANCE_M)
     return Transmitter(
-        uuid=beacon["uuid"],
+        uuid=beacon["uuid"].lower(),
         major=beacon["major"],
         minor=beacon["minor"],
-        measured_power_dbm=beacon["measured_power_dbm"],
-        place=beacon["place"],
+        measured_power_dbm=beacon.get("measured_power_dbm", _POWER_DBM),
+        place=place,
         at=(at[0] + away_m * math.sin(bearing), at[1] + away_m * math.cos(bearing)),
     )
 

@@ -9,6 +9,7 @@ from campaigns.identity import offer_version, version_of
 from campaigns.model import At, BeaconSeen, Campaign, Dwell, Enter, Near, Offer
 from campaigns.reader import read_campaign
 from m2s.app.rows import CampaignRow
+from m2s.core.places.neighbours import Neighbours, neighbours_of
 from m2s.core.places.store import Beacon, Store, VisitRules
 from m2s.core.places.zone_index import ZoneIndex
 from m2s.core.presence.visit import StayRules
@@ -45,6 +46,7 @@ class Catalog:
     stores: Mapping[str, Store]
     rules: Mapping[tuple[str, str], StayRules]
     index: ZoneIndex
+    neighbours: Neighbours
     beacons: Mapping[tuple[str, int, int], tuple[Store, Beacon]]
     campaigns: Mapping[str, LiveCampaign]
     by_zone: Mapping[tuple[str, str], tuple[LiveOffer, ...]]
@@ -79,12 +81,7 @@ def build_catalog(
     With `before`, its stores stay, but for the given ones, which are added or replace those of the same id.
     """
     changed = {store.id: store for store in stores}
-    if before is None:
-        by_id = changed
-    elif before.stores.keys() >= changed.keys():
-        by_id = {**before.stores, **changed}
-    else:
-        by_id = dict(sorted({**before.stores, **changed}.items()))
+    by_id = _all(changed, before)
     live = {row.id: _live(row) for row in campaign_rows if row.state != "stopped"}
     by_zone: dict[tuple[str, str], list[LiveOffer]] = defaultdict(list)
     by_place: dict[tuple[str, str], list[LiveOffer]] = defaultdict(list)
@@ -102,13 +99,17 @@ def build_catalog(
                         by_place[store.id, place].append(entry)
                 case At():
                     scheduled.append((entry, taking_part))
+    if before and not changed:
+        index, neighbours = before.index, before.neighbours
+    else:
+        index = ZoneIndex.build(by_id.values(), before.index if before else None)
+        neighbours = neighbours_of(index, changed=changed, before=before.neighbours if before else None)
     return Catalog(
         version=version,
         stores=by_id,
         rules=_rules(changed, before),
-        index=before.index
-        if before and not changed
-        else ZoneIndex.build(by_id.values(), before.index if before else None),
+        index=index,
+        neighbours=neighbours,
         beacons=_beacons(changed, before),
         campaigns=live,
         by_zone={key: tuple(offers) for key, offers in by_zone.items()},
@@ -117,12 +118,23 @@ def build_catalog(
     )
 
 
+def _all(changed: Mapping[str, Store], before: Catalog | None) -> Mapping[str, Store]:
+    if before is None:
+        return changed
+    if not changed:
+        return before.stores
+    stores = {**before.stores, **changed}
+    return stores if stores.keys() == before.stores.keys() else dict(sorted(stores.items()))
+
+
 def _live(row: CampaignRow) -> LiveCampaign:
     campaign = read_applied(row)
     return LiveCampaign(campaign, version_of(campaign), row.state == "paused", row.salt)
 
 
-def _rules(changed: Mapping[str, Store], before: Catalog | None) -> dict[tuple[str, str], StayRules]:
+def _rules(changed: Mapping[str, Store], before: Catalog | None) -> Mapping[tuple[str, str], StayRules]:
+    if before and not changed:
+        return before.rules
     rules = dict(before.rules) if before else {}
     for gone in _replaced(changed, before):
         for zone in gone.zones:
@@ -135,7 +147,9 @@ def _rules(changed: Mapping[str, Store], before: Catalog | None) -> dict[tuple[s
 
 def _beacons(
     changed: Mapping[str, Store], before: Catalog | None
-) -> dict[tuple[str, int, int], tuple[Store, Beacon]]:
+) -> Mapping[tuple[str, int, int], tuple[Store, Beacon]]:
+    if before and not changed:
+        return before.beacons
     beacons = dict(before.beacons) if before else {}
     for gone in _replaced(changed, before):
         for beacon in gone.beacons:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from campaigns.facts import ShopperFacts, StoreFacts
 from campaigns.model import Channel
 from m2s.app.ports import Records
-from m2s.app.rows import ConsentRow, DeviceRow, ShopperRow
+from m2s.app.rows import DeviceRow, ShopperRow
 from m2s.core.places.hours import hours_of
 from m2s.core.places.store import Store
 
@@ -30,6 +30,10 @@ def load_shoppers(
     shoppers = records.devices.shoppers(wanted)
     devices = records.devices.devices_of(wanted)
     consents = records.devices.consents(wanted)
+    granted = {
+        shopper_id: {(row.purpose, row.channel) for row in consents.get(shopper_id, ()) if row.granted}
+        for shopper_id in wanted
+    }
     past = records.decisions.past(wanted, now - history)
     arms = records.decisions.arms(wanted)
     left = records.sightings.last_visits(wanted, now - _LEFT_LATELY)
@@ -39,9 +43,9 @@ def load_shoppers(
             language=_latest(devices.get(shopper.id, []), "language"),
             timezone=_latest(devices.get(shopper.id, []), "timezone"),
             country=shopper.country,
-            location_consent=_granted(consents.get(shopper.id, []), "location", None),
+            location_consent=("location", None) in granted[shopper.id],
             consents=frozenset(
-                channel for channel in Channel if _granted(consents.get(shopper.id, []), "marketing", channel)
+                [channel for channel in Channel if ("marketing", channel) in granted[shopper.id]]
             ),
             reachable=_reachable(shopper, devices.get(shopper.id, [])),
             past=tuple(past.get(shopper.id, ())),
@@ -73,10 +77,6 @@ def store_facts(store: Store, now: datetime) -> StoreFacts:
 
 def _latest(devices: Sequence[DeviceRow], field: str) -> str | None:
     return next((value for device in devices if (value := getattr(device, field)) is not None), None)
-
-
-def _granted(consents: Sequence[ConsentRow], purpose: str, channel: str | None) -> bool:
-    return any(row.granted for row in consents if row.purpose == purpose and row.channel == channel)
 
 
 def _reachable(shopper: ShopperRow, devices: Sequence[DeviceRow]) -> frozenset[Channel]:

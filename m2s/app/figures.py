@@ -36,6 +36,44 @@ class OfferedRow:
     decided_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class HeardRow:
+    """How many `phones` heard a beacon of a store on a day (its number since 1970), the last at `last_ms`.
+
+    `beacon` is `major/minor`. They are counted by `strength_db`: a phone's mean that day, over the measured power.
+    """
+
+    store_id: str
+    beacon: str
+    day: int
+    strength_db: int | None
+    phones: int
+    last_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class PresentRow:
+    """How many phones were surely in a store on a day: heard a beacon of it, or knew themselves inside."""
+
+    store_id: str
+    day: int
+    phones: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedRow:
+    """A beacon heard by a phone that knew in the same minute where it was; one of a quarter of an hour."""
+
+    uuid: str
+    major: int
+    minor: int
+    device_id: str
+    at_ms: int
+    latitude: float
+    longitude: float
+    accuracy_m: float
+
+
 class ReportRecords(Protocol):
     """Read-only rows for figures; a span is half-open, and what is None does not narrow."""
 
@@ -67,4 +105,16 @@ class ReportRecords(Protocol):
 
     def offered(self, campaign_id: str) -> list[OfferedRow]:
         """Every send and ghost of a campaign ever, oldest first."""
+        ...
+
+    def heard(self, since_ms: int, until_ms: int, *, store_id: str | None = None) -> list[HeardRow]:
+        """Who heard which beacon, by day and strength; mock locations do not count."""
+        ...
+
+    def present(self, since_ms: int, until_ms: int, *, store_id: str | None = None) -> list[PresentRow]:
+        """How many phones were at which store, by day; mock locations do not count."""
+        ...
+
+    def placed(self, since_ms: int, until_ms: int, *, accuracy_m: float) -> list[PlacedRow]:
+        """Where beacons were heard, as far as positions are kept and at least so accurate."""
         ...

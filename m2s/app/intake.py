@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import groupby
 from operator import itemgetter
 
 import structlog
@@ -109,7 +110,7 @@ class Intake:
         matched = match_group(items, catalog, self._seen)
         self._seen.check_room(matched.keys.shape[1], received_at_ms=to_ms(now))
         step = Step(self._presences)
-        records.sightings.add_fixes(matched.fixes)
+        records.sightings.add_sightings(matched.fixes)
         records.sightings.add_sightings(matched.reported)
         told, decisions = self._follow(records, matched, step=step, catalog=catalog, now=now)
         records.sightings.add_evidence(
@@ -266,8 +267,8 @@ def _outside(step: Step, matched: Matched, told: Collection[str]) -> dict[str, l
     for number, batch in enumerate(matched.batches):
         shoppers = batch.shoppers
         if any(shopper_id in told or step.zones(shopper_id) for shopper_id in shoppers.values()):
-            for row in matched.outside(number):
-                outside.setdefault(shoppers[row[DEVICE]], []).append(row)
+            for device_id, rows in groupby(matched.outside(number), key=itemgetter(DEVICE)):
+                outside.setdefault(shoppers[device_id], []).extend(rows)
     return outside
 
 

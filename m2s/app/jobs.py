@@ -9,6 +9,7 @@ from m2s.app.clocks import Clocks
 from m2s.app.deliver import Deliver
 from m2s.app.plan import PlanSends
 from m2s.app.ports import Database, Records
+from m2s.app.regulars import Regulars
 from m2s.app.retention import Retention
 from m2s.core.base.instants import Clock
 
@@ -33,6 +34,7 @@ def standard_jobs(
     plan: PlanSends,
     deliver: Deliver,
     retention: Retention,
+    regulars: Regulars,
     clocks: Clocks,
 ) -> tuple[Job, ...]:
     """The jobs of a serving process, in the order in which ticks of the same instant should run."""
@@ -52,6 +54,7 @@ def standard_jobs(
         Job("deliver", 1, lambda _now: deliver.drain()),
         Job("forget", 3600, forget),
         Job("retention", 60, retention.run),
+        Job("regulars", 3600, regulars.run),
         Job("keep_clocks", 10, clocks.keep),
     )
 

@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import compress
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -29,11 +30,11 @@ TOO_OLD = "happened more than 72 hours ago"
 TOO_NEW = "happened more than 5 minutes in the future"
 
 Bools = NDArray[np.bool_]
-Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 Row = tuple[Any, ...]
-"""A sighting as `Sightings.add_sightings` takes it, a fix as `add_fixes`; the names say where values stand."""
+"""A sighting as `SightingRecords.add_sightings` takes it; the names say where values stand."""
 
-DEVICE, ID, AT_MS, RECEIVED_MS, LATITUDE, LONGITUDE, ACCURACY_M, SPEED_MPS, FLAGS = 0, 1, 3, 4, 5, 6, 7, 8, 9
+DEVICE, ID, AT_MS, RECEIVED_MS, LATITUDE, LONGITUDE, ACCURACY_M, FLAGS = 0, 1, 3, 4, 5, 6, 7, 8
 
 
 @dataclass(slots=True)
@@ -55,11 +56,12 @@ class Tally:
 class _Group:
     """What has an event time that can be believed, as rows; all but the fixes also as they came, by their place.
 
-    `ends` says for each request how many rows there are up to its last.
+    `mocked` are the places of mocked fixes; `ends` says for each request how many rows there are up to its last.
     """
 
     rows: list[Row] = field(default_factory=list)
     reported: dict[int, Sighting] = field(default_factory=dict)
+    mocked: list[int] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
 
     def counts(self, which: Bools) -> list[int]:
@@ -88,7 +90,7 @@ class Matched:
     keys: Keys
     told: list[tuple[int, list[Evidence]]]
     group: _Group
-    is_outside: Bools
+    is_outside: list[bool]
 
     @property
     def evidence(self) -> list[tuple[int, Evidence]]:
@@ -99,8 +101,8 @@ class Matched:
         """The rows of a request's new and believable fixes that are outside every padded zone, away or not."""
         ends = self.group.ends
         first = ends[number - 1] if number else 0
-        rows = compress(self.group.rows[first : ends[number]], self.is_outside[first : ends[number]].tolist())
-        return (row for row in rows if not row[FLAGS] & MOCKED)
+        these = slice(first, ends[number])
+        return compress(self.group.rows[these], self.is_outside[these])
 
 
 def match_group(batches: Sequence[Batch], catalog: Catalog, seen: SeenIds) -> Matched:
@@ -108,11 +110,11 @@ def match_group(batches: Sequence[Batch], catalog: Catalog, seen: SeenIds) -> Ma
     group = _Group()
     tallies = [_take(batch, group) for batch in batches]
     rows = group.rows
-    keys = seen.keys([row[DEVICE] for row in rows], [row[ID] for row in rows])
+    keys = seen.keys(list(map(itemgetter(DEVICE), rows)), list(map(itemgetter(ID), rows)))
     is_fix = np.ones(len(rows), dtype=np.bool_)
     is_fix[list(group.reported)] = False
     away = np.zeros(len(rows), dtype=np.bool_)
-    found = _locate(group, is_fix.nonzero()[0], batches, catalog=catalog, away=away)
+    found = _locate(group, is_fix, batches, catalog=catalog, away=away)
     for place, sighting in group.reported.items():
         shopper_id = batches[group.owner(place)].shoppers[rows[place][DEVICE]]
         reported = _reported(shopper_id, rows[place], sighting, catalog=catalog)
@@ -124,7 +126,7 @@ def match_group(batches: Sequence[Batch], catalog: Catalog, seen: SeenIds) -> Ma
     else:
         repeated = seen.repeated(keys)
     is_outside = is_fix.copy()
-    is_outside[list(found)] = False
+    is_outside[[*found, *group.mocked]] = False
     told = [(group.owner(place), found[place]) for place in sorted(found) if not repeated[place]]
     dropped = repeated | away
     kept = ~dropped
@@ -136,11 +138,11 @@ def match_group(batches: Sequence[Batch], catalog: Catalog, seen: SeenIds) -> Ma
         batches,
         tallies,
         fixes=_chosen(rows, is_fix & kept),
-        reported=_chosen(rows, kept & ~is_fix) if group.reported else [],
+        reported=[rows[place] for place in group.reported if kept[place]],
         keys=keys[:, kept] if dropped.any() else keys,
         told=told,
         group=group,
-        is_outside=is_outside & ~repeated,
+        is_outside=(is_outside & ~repeated).tolist(),
     )
 
 
@@ -155,12 +157,11 @@ def _take(batch: Batch, group: _Group) -> Tally:
     received_ms, sent_ms, sender = batch.received_at_ms, batch.sent_at_ms, batch.device_id
     oldest_ms, newest_ms = believable(received_ms)
     for index, sighting in batch.items:
-        at, age_ms = sighting.at, sighting.age_ms
         flags = 0
-        if age_ms is not None:
-            at_ms = received_ms - age_ms
-        elif at is not None:
-            at_ms, trusted = event_time(received_ms, sent_ms, at_ms=to_ms(at), age_ms=None)
+        if sighting.age_ms is not None:
+            at_ms = received_ms - sighting.age_ms
+        elif sighting.at is not None:
+            at_ms, trusted = event_time(received_ms, sent_ms, at_ms=to_ms(sighting.at), age_ms=None)
             flags = CLOCK_TRUSTED if trusted else 0
         else:
             rejected.append(Rejected(index, sighting.id, "missing_time", "give `age_ms`, or `at`"))
@@ -171,24 +172,23 @@ def _take(batch: Batch, group: _Group) -> Tally:
             continue
         if sighting.mocked:
             flags |= MOCKED
+            group.mocked.append(len(rows))
         if sighting.foreground:
             flags |= FOREGROUND
         device_id = sender or sighting.device_id or ""
         if type(sighting) is Location:
-            rows.append(
-                (
-                    device_id,
-                    sighting.id,
-                    "location",
-                    at_ms,
-                    received_ms,
-                    sighting.latitude,
-                    sighting.longitude,
-                    sighting.accuracy_m,
-                    sighting.speed_mps,
-                    flags,
-                )
+            row = (
+                device_id,
+                sighting.id,
+                "location",
+                at_ms,
+                received_ms,
+                sighting.latitude,
+                sighting.longitude,
+                sighting.accuracy_m,
+                flags,
             )
+            rows.append(row if sighting.speed_mps is None else (*row, sighting.speed_mps))
         else:
             group.reported[len(rows)] = sighting
             rows.append(_row(sighting, device_id, at_ms=at_ms, received_ms=received_ms, flags=flags))
@@ -197,13 +197,12 @@ def _take(batch: Batch, group: _Group) -> Tally:
 
 
 def _locate(
-    group: _Group, fixes: Ints, batches: Sequence[Batch], *, catalog: Catalog, away: Bools
+    group: _Group, is_fix: Bools, batches: Sequence[Batch], *, catalog: Catalog, away: Bools
 ) -> dict[int, list[Evidence]]:
     """By the place of a fix its evidence of the padded zones that hold it; marks who is away."""
     rows, index = group.rows, catalog.index
-    taken = rows if len(fixes) == len(rows) else [rows[place] for place in fixes.tolist()]
-    latitudes = np.array([row[LATITUDE] for row in taken])
-    longitudes = np.array([row[LONGITUDE] for row in taken])
+    fixes, taken = is_fix.nonzero()[0], _chosen(rows, is_fix)
+    latitudes, longitudes = _column(taken, LATITUDE), _column(taken, LONGITUDE)
     located = index.locate(latitudes, longitudes)
     away[fixes] = located.away
     point, zone, distances_m = located.point_index, located.zone_index, located.distance_m
@@ -213,7 +212,7 @@ def _locate(
     probabilities = index.inside_probabilities(
         latitudes[point],
         longitudes[point],
-        accuracies_m=np.array([rows[place][ACCURACY_M] for place in places]),
+        accuracies_m=_column([rows[place] for place in places], ACCURACY_M),
         zone=zone,
         distances_m=distances_m,
     )
@@ -221,7 +220,7 @@ def _locate(
     for place, number, distance_m, probability in zip(
         places, zone.tolist(), distances_m.tolist(), probabilities.tolist(), strict=True
     ):
-        device_id, sighting_id, _, at_ms, _, _, _, accuracy_m, speed_mps, flags = rows[place]
+        device_id, sighting_id, _, at_ms, _, _, _, accuracy_m, flags, *speed_mps = rows[place]
         ref = index.zones[number]
         if accuracy_m > catalog.rules[ref.store_id, ref.zone_id].max_accuracy_m:
             continue
@@ -237,11 +236,15 @@ def _locate(
                 probability,
                 distance_m,
                 accuracy_m,
-                speed_mps,
+                speed_mps[0] if speed_mps else None,
                 mocked=flags & MOCKED != 0,
             )
         )
     return evidence
+
+
+def _column(rows: Sequence[Row], place: int) -> Floats:
+    return np.fromiter(map(itemgetter(place), rows), np.float64, len(rows))
 
 
 def _reported(shopper_id: str, row: Row, sighting: Sighting, *, catalog: Catalog) -> list[Evidence] | None:
@@ -313,8 +316,8 @@ def _row(sighting: Sighting, device_id: str, *, at_ms: int, received_ms: int, fl
     head = (device_id, sighting.id)
     if type(sighting) is Geofence:
         detail = {"transition": sighting.transition, "region_ids": sighting.region_ids}
-        position = (sighting.latitude, sighting.longitude, sighting.accuracy_m, None)
-        return (*head, "geofence", at_ms, received_ms, *position, flags, _json(detail))
+        position = (sighting.latitude, sighting.longitude, sighting.accuracy_m)
+        return (*head, "geofence", at_ms, received_ms, *position, flags, None, _json(detail))
     assert isinstance(sighting, BeaconSighting)  # noqa: S101  the last kind there is
     heard = {
         "uuid": sighting.uuid.lower(),
@@ -323,7 +326,7 @@ def _row(sighting: Sighting, device_id: str, *, at_ms: int, received_ms: int, fl
         "rssi_dbm": sighting.rssi_dbm,
         "samples": [(sample.age_ms, sample.rssi_dbm) for sample in sighting.samples],
     }
-    return (*head, "beacon", at_ms, received_ms, None, None, None, None, flags, _json(heard))
+    return (*head, "beacon", at_ms, received_ms, None, None, None, flags, None, _json(heard))
 
 
 def _json(detail: Mapping[str, object]) -> str:

@@ -1,4 +1,4 @@
-"""What came of it? Reports per store and day, per store, and per offer with its lift, computed from what is kept."""
+"""What came of it? Reports per store and day, store, offer with its lift, and beacon, computed from what is kept."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -8,15 +8,18 @@ from statistics import median
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from beacons.health import RULE_VERSION as HEALTH_RULES
 from campaigns.model import Campaign
+from m2s.app.beacon_health import COLUMNS, beacon_rows
 from m2s.app.catalog import Catalog, read_applied, stores_of
+from m2s.app.counted import Counted, counted_stays
 from m2s.app.figures import CountRow, OfferedRow
 from m2s.app.ports import Database, Records
 from m2s.app.rows import VisitRow
 from m2s.core.base.errors import NotFound
 from m2s.core.base.instants import Clock, rfc3339
 from m2s.core.measure.lift import Arm, Lift, lift
-from m2s.core.presence.visit import RULE_VERSION
+from m2s.core.presence.visit import RULE_VERSION, StayKind
 
 _BEGINNING = datetime.fromisoformat("2000-01-01T00:00:00+00:00")
 _SHORTEST = timedelta(milliseconds=1)
@@ -62,15 +65,16 @@ class _Asked:
             by_quarter=by_quarter,
         )
 
-    def stays(self) -> list[VisitRow]:
-        return self.records.reports.visits(
-            self.span.since, self.until, store_id=self.span.store_id, kinds=("visit", "passer_by")
-        )
+    def stays(self) -> Counted:
+        span = self.span
+        return counted_stays(self.records, self.catalog, span.since, until=self.until, store_id=span.store_id)
 
 
+_VISITS = (StayKind.VISIT,)
 _FIGURES = (
     "passers_by",
     "visits",
+    "set_aside",
     "unique_shoppers",
     "median_dwell_s",
     "exposures",
@@ -99,17 +103,17 @@ class Measure:
         self._catalog = catalog
 
     def report(self, name: str, span: Span) -> Report:
-        """The report `visits` (per store and day), `stores` (per store) or `offers` (per offer, with lift).
+        """The report `visits` (per store and day), `stores`, `offers` (with lift) or `beacons` (how each is).
 
         Raises NotFound for another name.
         """
         if name not in REPORTS:
             raise NotFound(f"there is no report {name!r}; there are {', '.join(REPORTS)}")
-        columns, make = REPORTS[name]
+        columns, make, rules = REPORTS[name]
         now = self._clock.now()
         with self._database.read() as records:
             rows = make(_Asked(records, self._catalog(), span, span.until or now))
-        return Report(name, columns, tuple(rows), rfc3339(now), RULE_VERSION)
+        return Report(name, columns, tuple(rows), rfc3339(now), rules)
 
 
 def campaign_lift(
@@ -153,7 +157,7 @@ def _compared(asked: _Asked, campaign: Campaign) -> Lift | None:
         return None
     times = [row.decided_at for row in cohort.values()]
     end = max(times) + campaign.attribution_window + _SHORTEST
-    visits = reports.visits(min(times), end, kinds=("visit",))
+    visits = counted_stays(asked.records, asked.catalog, min(times), until=end, kinds=_VISITS).visits
     taking_part = {store.id for store in stores_of(campaign, asked.catalog.stores.values())}
     return campaign_lift(campaign, cohort, visits, store_ids=taking_part)
 
@@ -186,22 +190,27 @@ def _figures(
     """The common figures of every group that has any, sorted by its key."""
     passers_by: Counter[tuple[Any, ...]] = Counter()
     visits: dict[tuple[Any, ...], list[VisitRow]] = defaultdict(list)
-    for visit in asked.stays():
+    found = asked.stays()
+    for visit in found.stays:
         group = key(visit.store_id, visit.start_at)
         if visit.kind == "visit":
             visits[group].append(visit)
         else:
             passers_by[group] += 1
+    reasons: dict[tuple[Any, ...], Counter[str]] = defaultdict(Counter)
+    for stay, reason in found.aside:
+        reasons[key(stay.store_id, stay.start_at)][reason] += 1
     counted: dict[tuple[Any, ...], list[CountRow]] = defaultdict(list)
     for row in counts:
         counted[key(row.store_id, row.at)].append(row)
-    groups = {*passers_by, *visits, *counted}
+    groups = {*passers_by, *visits, *reasons, *counted}
     return [
         (
             group,
             {
                 "passers_by": passers_by[group],
                 "visits": len(visits[group]),
+                "set_aside": dict(sorted(reasons[group].items())),
                 "unique_shoppers": len({visit.shopper_id for visit in visits[group]}),
                 "median_dwell_s": round(median(visit.dwell_s for visit in visits[group]))
                 if visits[group]
@@ -262,12 +271,21 @@ def _lift_figures(compared: Lift | None) -> dict[str, Any]:
     }
 
 
-REPORTS: Mapping[str, tuple[tuple[str, ...], Callable[[_Asked], Sequence[Mapping[str, Any]]]]] = {
-    "visits": (("store_id", "day", *_FIGURES), _by_day),
-    "stores": (("store_id", "name", *_FIGURES), _by_store),
+def _by_beacon(asked: _Asked) -> list[dict[str, Any]]:
+    span = asked.span
+    return beacon_rows(
+        asked.records.reports, asked.catalog, since=span.since, until=asked.until, store_id=span.store_id
+    )
+
+
+REPORTS: Mapping[str, tuple[tuple[str, ...], Callable[[_Asked], Sequence[Mapping[str, Any]]], str]] = {
+    "visits": (("store_id", "day", *_FIGURES), _by_day, RULE_VERSION),
+    "stores": (("store_id", "name", *_FIGURES), _by_store, RULE_VERSION),
     "offers": (
         ("campaign_id", "offer_id", "exposures", "ghosts", "suppressed", "redemptions", *_LIFT),
         _by_offer,
+        RULE_VERSION,
     ),
+    "beacons": (COLUMNS, _by_beacon, HEALTH_RULES),
 }
-"""The reports by name: their columns and how their rows are made."""
+"""The reports by name: their columns, how their rows are made, and by which rules."""

@@ -24,7 +24,7 @@ from m2s.app.rows import (
     ShopperRow,
     VisitRow,
 )
-from m2s.app.upkeep import DeadLetterRecords, JobRecords, RetentionRecords
+from m2s.app.upkeep import DeadLetterRecords, JobRecords, RegularRecords, RetentionRecords
 from m2s.core.presence.evidence import Evidence
 
 T = TypeVar("T")
@@ -149,13 +149,9 @@ class DeviceRecords(Protocol):
 class SightingRecords(Protocol):
     """Sightings, evidence, presence and visits: what the hot path writes."""
 
-    def add_fixes(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        """As `add_sightings`, of sightings that have no detail: their rows end before it."""
-        ...
-
     def add_sightings(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Appends rows (device_id, sighting_id, kind, at_ms, received_at_ms, latitude, longitude, accuracy_m,
-        speed_mps, flags, detail)."""
+        """Appends rows (device_id, sighting_id, kind, at_ms, received_at_ms, latitude, longitude, accuracy_m, flags,
+        speed_mps, detail); a row may end before what it has none of at its end."""
         ...
 
     def recent_ids(self, received_since_ms: int) -> Iterable[tuple[list[str], list[str]]]:
@@ -371,6 +367,8 @@ class Records(Protocol):
     def messages(self) -> MessageRecords: ...
     @property
     def coupons(self) -> CouponRecords: ...
+    @property
+    def regulars(self) -> RegularRecords: ...
     @property
     def reports(self) -> ReportRecords: ...
     @property

@@ -11,7 +11,7 @@ from m2s.app.ports import Records
 from m2s.core.places.zone import PREMISES
 from m2s.core.presence.evidence import Evidence, Kind
 from m2s.core.presence.nearness import BeaconPresence, heard_for, silent, track_beacon
-from m2s.core.presence.tracker import Entered, Presence, dwelled, left_all, left_by_silence, track
+from m2s.core.presence.tracker import Entered, Presence, dwelled, left_by_fix, left_by_silence, track
 
 _ARRIVALS = (Near, Enter)
 _BEACON = "beacon:"
@@ -106,12 +106,12 @@ class Step:
     ) -> None:
         """A fix ends the shopper's presence in every zone whose padding it is outside of: all `but` these."""
         zones = self.own(shopper_id)
-        for zone in [zone for zone in zones if zone not in but]:
-            state, rules = zones[zone], catalog.rules.get(zone)
-            if isinstance(state, Presence) and rules is not None:
-                after = left_all(state, at_ms, accuracy_m=accuracy_m, rules=rules)[0]
-                if after is not state:
-                    self.put(shopper_id, zone, after)
+        for zone, state in list(zones.items()):
+            rules = catalog.rules.get(zone)
+            if zone in but or rules is None or not isinstance(state, Presence):
+                continue
+            if left_by_fix(state, at_ms, accuracy_m=accuracy_m, rules=rules):
+                self.put(shopper_id, zone, None)
 
     def advance(self, evidence: Evidence, catalog: Catalog, fired: list[Fired]) -> None:
         """Moves presence on by one piece of evidence and adds the triggers that this fires."""
@@ -153,14 +153,14 @@ class Step:
                 yield Fired(live, evidence, "beacon", after.first_ms or evidence.at_ms)
 
     def keep(self, records: Records) -> None:
-        """Writes what changed."""
+        """Writes what changed; what began and ended within the step was never stored."""
         put, drop = [], []
-        for shopper_id, (store_id, zone_id) in self._changed:
-            state = self._open[shopper_id].get((store_id, zone_id))
-            if state is None:
-                drop.append((shopper_id, store_id, zone_id))
-            else:
-                put.append((shopper_id, store_id, zone_id, state.seen_at_ms, state.to_json()))
+        for shopper_id, zone in self._changed:
+            state = self._open[shopper_id].get(zone)
+            if state is not None:
+                put.append((shopper_id, *zone, state.seen_at_ms, state.to_json()))
+            elif zone in self._base.by_shopper.get(shopper_id, _NOWHERE):
+                drop.append((shopper_id, *zone))
         if put:
             records.sightings.put_presence(put)
         if drop:

@@ -1,13 +1,13 @@
 """How do stores and campaigns come into force? Whole and checked or not at all, then as one new catalog."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from campaigns.identity import version_of
 from campaigns.model import Campaign
-from campaigns.outline import StoreOutline
 from campaigns.problems import CampaignProblems
 from campaigns.reader import read_campaign
 from m2s.app.catalog import Catalog
@@ -19,7 +19,12 @@ from m2s.core.base.instants import Clock
 from m2s.core.places.geojson import read_features, store_to_feature
 from m2s.core.places.store import Store
 
+T = TypeVar("T")
 ACTIVE, PAUSED, STOPPED = "active", "paused", "stopped"
+
+_Identity = tuple[str, int, int]
+Turn = Callable[[], None]
+"""Called after each piece of long work: it lets others go on."""
 
 _SALT_BYTES = 16
 
@@ -35,7 +40,10 @@ class Applied:
 class Publish:
     """Publishes stores and campaigns; `reload` swaps the running catalog for the new one after each commit.
 
-    What is made of many stores is made within `making_much`, beside everything else.
+    It is given the stores that were just read, each by its text, so that they are not read again.
+
+    What is made of many stores is made within `making_much`, beside everything else: what that gives is called after
+    each store, to let others go on.
     """
 
     def __init__(
@@ -45,8 +53,8 @@ class Publish:
         *,
         clock: Clock,
         catalog: Callable[[], Catalog],
-        reload: Callable[[], None],
-        making_much: Callable[[], AbstractContextManager[None]] = nullcontext,
+        reload: Callable[[Mapping[str, Store]], None],
+        making_much: Callable[[], AbstractContextManager[Turn]] = lambda: nullcontext(lambda: None),
     ) -> None:
         self._database = database
         self._ids = ids
@@ -60,21 +68,33 @@ class Publish:
 
         Raises Invalid for a beacon that another store has already, and for stores that could not be read back.
         """
-        now = self._clock.now()
-        with self._making_much():
-            features = {store.id: _text(store) for store in stores}
+        with self._making_much() as turn:
+            features = {store.id: _text(store) for store in in_turns(stores, turn)}
             # What cannot be read back would keep the service from starting.
-            read_features((store_id, json.loads(text)) for store_id, text in features.items())
+            read = read_features(
+                (store_id, json.loads(text)) for store_id, text in in_turns(features.items(), turn)
+            )
+            version = self._database.write(self._publication(stores, features))
+            self._reload(dict(zip(features.values(), read, strict=True)))
+        return version
+
+    def _publication(self, stores: Sequence[Store], features: Mapping[str, str]) -> Callable[[Records], int]:
+        """The transaction; as much as can be is done before it, because no sighting is taken meanwhile."""
+        now, known, beacons = self._clock.now(), self._catalog(), _beacons(stores)
+        taken = {
+            identity: owner.id
+            for identity in beacons.keys() & known.beacons.keys()
+            if (owner := known.beacons[identity][0]).id not in features
+        }
 
         def put(records: Records) -> int:
-            _refuse_taken_beacons(stores, records, known=self._catalog())
+            later = [json.loads(text) for text in records.catalog.store_features(after=known.version)]
+            _refuse_taken_beacons(beacons, taken, later=later, replaced=features)
             version = records.catalog.raise_version()
             records.catalog.put_stores(features, version=version, at=now)
             return version
 
-        version = self._database.write(put)
-        self._reload()
-        return version
+        return put
 
     def check_campaign(self, yaml: str | bytes, file: str = "<campaign>") -> Campaign:
         """The campaign of a YAML text, checked against the stores in force.
@@ -83,8 +103,7 @@ class Publish:
         """
         try:
             with self._making_much():
-                outlines = [outline_of(store) for store in self._catalog().stores.values()]
-                return read_campaign(yaml, file, stores=outlines)
+                return read_campaign(yaml, file, stores=self._catalog().stores.values())
         except CampaignProblems as found:
             problems = [
                 Problem(
@@ -120,7 +139,7 @@ class Publish:
         )
         applied = self._database.write(lambda records: _put(records, row))
         # Also where nothing changed: the reload after an earlier change may have failed.
-        self._reload()
+        self._reload({})
         return applied
 
     def campaigns(self) -> list[CampaignRow]:
@@ -158,7 +177,7 @@ class Publish:
 
         row = self._database.write(change)
         # Also where nothing changed: the reload after an earlier change may have failed.
-        self._reload()
+        self._reload({})
         return row
 
 
@@ -189,48 +208,48 @@ def _stopped(campaign_id: str) -> str:
     return f"the campaign {campaign_id!r} was stopped for good; apply it under another name to run it again"
 
 
+def in_turns(items: Iterable[T], turn: Turn) -> Iterator[T]:
+    """The items, and others' turn after each."""
+    for item in items:
+        yield item
+        turn()
+
+
 def _text(store: Store) -> str:
     return json.dumps(store_to_feature(store), ensure_ascii=False, separators=(",", ":"))
 
 
-def _refuse_taken_beacons(stores: Sequence[Store], records: Records, *, known: Catalog) -> None:
-    """Looks into the catalog and into what was published after it."""
-    later = [json.loads(text) for text in records.catalog.store_features(after=known.version)]
-    replaced = {store.id for store in stores}
-    put_again = replaced | {feature["id"] for feature in later}
-    taken = {
-        (beacon["uuid"], beacon["major"], beacon["minor"]): feature["id"]
-        for feature in later
-        if feature["id"] not in replaced
-        for beacon in feature["properties"]["beacons"]
+def _beacons(stores: Iterable[Store]) -> dict[_Identity, str]:
+    """Each beacon of the stores with the id of its store."""
+    return {
+        (beacon.uuid, beacon.major, beacon.minor): store.id for store in stores for beacon in store.beacons
     }
-    for store in stores:
-        for beacon in store.beacons:
-            identity = (beacon.uuid, beacon.major, beacon.minor)
-            if identity in known.beacons and (owner := known.beacons[identity][0].id) not in put_again:
-                taken[identity] = owner
+
+
+def _refuse_taken_beacons(
+    beacons: Mapping[_Identity, str],
+    taken: Mapping[_Identity, str],
+    *,
+    later: Sequence[dict[str, Any]],
+    replaced: Container[str],
+) -> None:
+    """Raises Invalid for beacons that are `taken` already, or by a store that was published `later`."""
+    put_again = {feature["id"] for feature in later}
+    owners = {identity: owner for identity, owner in taken.items() if owner not in put_again}
+    for feature in later:
+        if feature["id"] not in replaced:
+            for beacon in feature["properties"]["beacons"]:
+                owners[beacon["uuid"], beacon["major"], beacon["minor"]] = feature["id"]
     problems = [
         Problem(
-            store.id,
+            store_id,
             "duplicate",
-            f"beacon {beacon.uuid} {beacon.major} {beacon.minor} is already at the store {taken[identity]}",
+            f"beacon {identity[0]} {identity[1]} {identity[2]} is already at the store {owners[identity]}",
         )
-        for store in stores
-        for beacon in store.beacons
-        if (identity := (beacon.uuid, beacon.major, beacon.minor)) in taken
+        for identity, store_id in beacons.items()
+        if identity in owners
     ]
     if problems:
         raise Invalid(
             "a beacon hangs in one store only; nothing was imported", code="stores", problems=problems
         )
-
-
-def outline_of(store: Store) -> StoreOutline:
-    """What a campaign can name of a store."""
-    return StoreOutline(
-        id=store.id,
-        brand=store.brand,
-        tags=store.tags,
-        zone_ids=frozenset(zone.id for zone in store.zones),
-        places=frozenset(beacon.place for beacon in store.beacons if beacon.place),
-    )

@@ -84,6 +84,17 @@ class VisitRow:
 
 
 @dataclass(frozen=True, slots=True)
+class RegularRow:
+    """A span [since, until) in which a shopper is at a store as `staff` or `resident`, and no visit of hers counts."""
+
+    shopper_id: str
+    store_id: str
+    reason: str
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class DecisionRow:
     """One decision as it is kept; `trace` is the list of checks as JSON-able mappings."""
 

@@ -1,11 +1,11 @@
-"""What must storage do so that a house stays tidy? Ticks, retention and dead letters, as protocols."""
+"""What must storage do so that a house stays tidy? Ticks, retention, regulars and dead letters, as protocols."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from m2s.app.rows import DeadLetterRow
+from m2s.app.rows import DeadLetterRow, RegularRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,29 @@ class RetentionRecords(Protocol):
 
     def drop_evidence(self, before_ms: int, *, now_ms: int, after_seq: int, limit: int) -> Piece:
         """Drops, among the next `limit` rows of evidence after `after_seq`, those of before an instant."""
+        ...
+
+
+class RegularRecords(Protocol):
+    """When shoppers were staff or residents; a pair is a shopper's id and a store's."""
+
+    def pairs_after(self, after_seq: int, *, zone_id: str, limit: int) -> tuple[set[tuple[str, str]], int]:
+        """Whose evidence of zones with this id is among the next `limit` rows after `after_seq`, and the last row.
+
+        Where the last row is gone, rows may be numbered anew: then everything is new.
+        """
+        ...
+
+    def of(self, pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], list[RegularRow]]:
+        """The spans of each pair that has any, by reason and time."""
+        ...
+
+    def between(self, since: datetime, until: datetime, *, store_id: str | None = None) -> list[RegularRow]:
+        """The spans that have an instant in [since, until)."""
+        ...
+
+    def replace(self, rows: Mapping[tuple[str, str], Sequence[RegularRow]]) -> None:
+        """Puts rows in the place of all that are kept of each pair."""
         ...
 
 

@@ -65,7 +65,7 @@ def tell(
             heirs.setdefault(heir.id, []).append(old)
     for row in rows.values():
         replaced = heirs.get(row.id, ())
-        rows[row.id] = _with_names(row, before.get(row.id), replaced=replaced, beside=rows)
+        rows[row.id] = with_names(row, before.get(row.id), replaced=replaced, beside=rows)
         event = _told(rows[row.id], before.get(row.id), replaced=tuple(old.id for old in replaced))
         if event is not None:
             events.append(event)
@@ -86,14 +86,18 @@ def _heir(old: VisitRow, rows: Iterable[VisitRow]) -> VisitRow | None:
     return max(overlaps, key=lambda pair: pair[0])[1] if overlaps else None
 
 
-def _with_names(
+def with_names(
     row: VisitRow, same: VisitRow | None, *, replaced: Iterable[VisitRow], beside: Mapping[str, VisitRow]
 ) -> VisitRow:
-    """The stay with every name under which it, or what was merged into it, was told before."""
+    """The stay with every name under which it, or what was merged into it, was told before and that is no visit now.
+
+    `same` is the stay as it was kept, `beside` are the stays as they are now.
+    """
     names = set() if same is None else names_of(same)
     for old in replaced:
         names |= {old.id, *names_of(old)}
-    names -= {other.id for other in beside.values() if _counts(other)}
+    if names:
+        names -= {other.id for other in beside.values() if _counts(other)}
     text = " ".join(sorted(names)) or None
     return row if text == row.replaces else replace(row, replaces=text)
 

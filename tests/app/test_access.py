@@ -19,7 +19,7 @@ from tests.app.world import PORT, World
 @pytest.fixture
 def access(world: World) -> Access:
     publish = Publish(
-        world.database, world.ids, clock=world.clock, catalog=lambda: world.catalog, reload=lambda: None
+        world.database, world.ids, clock=world.clock, catalog=lambda: world.catalog, reload=lambda _: None
     )
     publish.publish_stores(list(world.catalog.stores.values()))
     return Access(world.database, world.ids, clock=world.clock)

@@ -37,7 +37,7 @@ def broken(town: Town) -> Town:
 
 def mend(town: Town) -> None:
     """Puts the catalog in force that is published."""
-    town.engine._catalog = town.engine._read_catalog()
+    town.engine._catalog = town.engine._read_catalog({})
 
 
 def poison(name: str = "bad") -> Geofence:

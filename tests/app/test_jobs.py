@@ -12,6 +12,7 @@ from m2s.app.clocks import Clocks
 from m2s.app.deliver import Deliver
 from m2s.app.jobs import Job, Jobs, standard_jobs
 from m2s.app.plan import PlanSends
+from m2s.app.regulars import Regulars
 from m2s.app.retention import Retention
 from m2s.app.rows import AnswerRow
 from tests.app.world import PORT, Phone, World
@@ -91,6 +92,7 @@ def standard(
             sightings_kept=timedelta(days=7),
             evidence_kept=timedelta(days=396),
         ),
+        regulars=Regulars(world.database, world.clock, catalog=lambda: world.catalog),
         clocks=Clocks(world.database, found=lambda _ahead_s: None),
     )
 

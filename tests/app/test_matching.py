@@ -9,7 +9,17 @@ import pytest
 
 from m2s.app.catalog import Catalog, build_catalog
 from m2s.app.dedupe import SeenIds
-from m2s.app.matching import ACCURACY_M, AT_MS, CLOCK_TRUSTED, FOREGROUND, ID, MOCKED, Matched, match_group
+from m2s.app.matching import (
+    ACCURACY_M,
+    AT_MS,
+    CLOCK_TRUSTED,
+    FLAGS,
+    FOREGROUND,
+    ID,
+    MOCKED,
+    Matched,
+    match_group,
+)
 from m2s.app.sighting import Batch, BeaconSample, Sighting
 from m2s.core.base.instants import to_ms
 from m2s.core.places.geojson import read_collection
@@ -110,7 +120,7 @@ def test_flags_say_mocked_foreground_and_whose_clock(catalog: Catalog) -> None:
     plain = fix("s")
     flagged = fix("t", mocked=True, foreground=True, age_ms=None, at=MORNING)
     found = match(catalog, plain, flagged, sent_at_ms=None)
-    assert [row[9] for row in found.fixes] == [0, MOCKED | FOREGROUND | CLOCK_TRUSTED]
+    assert [row[FLAGS] for row in found.fixes] == [0, MOCKED | FOREGROUND | CLOCK_TRUSTED]
     assert {one.mocked for _, one in found.evidence if one.sighting_id == "t"} == {True}
 
 

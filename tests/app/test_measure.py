@@ -33,7 +33,7 @@ VISIT = VisitRow(
     status="closed",
     sources="location",
     replaces=None,
-    rule_version="visits-1",
+    rule_version="visits-2",
 )
 DECISION = DecisionRow(
     id="",
@@ -133,7 +133,7 @@ def two_days() -> History:
     """Two days at the harbour, one visit on the rock."""
     told = History()
     told.visit(MONDAY, 6)
-    told.visit(MONDAY + 60 * MINUTE, 9, shopper_id="ann")
+    told.visit(MONDAY + 66 * MINUTE, 9, shopper_id="ann")
     told.visit(MONDAY + 5 * MINUTE, 30, shopper_id="bob")
     told.visit(MONDAY, 2, shopper_id="cat", kind="passer_by", confidence="low")
     told.visit(MONDAY, 2, shopper_id="dan", kind="passer_by", confidence="low")
@@ -170,6 +170,7 @@ def test_visits_are_told_per_store_and_day(measured: Town) -> None:
             "day": "2026-10-05",
             "passers_by": 2,
             "visits": 3,
+            "set_aside": {"closed": 1, "too_long": 1, "unconfirmed": 1},
             "unique_shoppers": 2,
             "median_dwell_s": 540,
             "exposures": 1,
@@ -182,6 +183,7 @@ def test_visits_are_told_per_store_and_day(measured: Town) -> None:
             "day": "2026-10-06",
             "passers_by": 0,
             "visits": 2,
+            "set_aside": {},
             "unique_shoppers": 2,
             "median_dwell_s": 450,
             "exposures": 0,
@@ -194,6 +196,7 @@ def test_visits_are_told_per_store_and_day(measured: Town) -> None:
             "day": "2026-10-05",
             "passers_by": 0,
             "visits": 1,
+            "set_aside": {},
             "unique_shoppers": 1,
             "median_dwell_s": 720,
             "exposures": 0,
@@ -206,6 +209,7 @@ def test_visits_are_told_per_store_and_day(measured: Town) -> None:
             "day": "2026-10-06",
             "passers_by": 0,
             "visits": 0,
+            "set_aside": {},
             "unique_shoppers": 0,
             "median_dwell_s": None,
             "exposures": 1,
@@ -248,10 +252,30 @@ def test_a_span_a_store_and_a_campaign_narrow_a_report(measured: Town) -> None:
 
 def test_a_report_says_when_and_by_which_rule(measured: Town) -> None:
     found = measured.engine.reports.report("visits", Span())
-    assert (found.as_of, found.rule_version) == ("2026-11-03T09:00:00.000Z", "visits-1")
+    assert (found.as_of, found.rule_version) == ("2026-11-03T09:00:00.000Z", "visits-2")
     assert found.columns == tuple(found.rows[0])
     with pytest.raises(NotFound, match="visits, stores, offers"):
         measured.engine.reports.report("profit", Span())
+
+
+def test_visits_less_than_an_hour_apart_are_one(town: Town) -> None:
+    town.furnish()
+    told = History()
+    # The visit before the span is counted the day before; each is held against the one before it, counted or not.
+    midnight = datetime(2026, 10, 5, 22, tzinfo=UTC)
+    for minutes in (-20, 49.9, 119.8, 190):
+        told.visit(midnight + minutes * MINUTE, 10)
+    told.visit(midnight + 60 * MINUTE, 10, kind="unconfirmed")
+    told.visit(midnight + 60 * MINUTE, 10, shopper_id="bob")
+    told.visit(midnight + 60 * MINUTE, 10, store_id=ROCK)
+    told.keep(town)
+    tuesday = Span(since=midnight, store_id=HARBOUR)
+    (row,) = report(town, "visits", tuesday)
+    assert (row["visits"], row["set_aside"]) == (2, {"revisit": 2, "unconfirmed": 1})
+    assert [row["visits"] for row in report(town, "visits", Span(store_id=HARBOUR))] == [1, 2]
+    town.furnish(visit={"revisit_cooldown_s": 0})
+    (row,) = report(town, "visits", tuesday)
+    assert (row["visits"], row["set_aside"]) == (4, {"unconfirmed": 1})
 
 
 def test_days_are_those_of_the_store(town: Town) -> None:
@@ -262,7 +286,7 @@ def test_days_are_those_of_the_store(town: Town) -> None:
     for store_id in (HARBOUR, ROCK):
         for hour in (9, 10, 11, 21, 22, 23):
             at = datetime(2026, 7, 1, hour, 59, 59, 999_000, tzinfo=UTC)
-            told.visit(at, store_id=store_id)
+            told.visit(at, store_id=store_id, shopper_id=f"at {hour}")
             told.decision(at, outcome="ghost", store_id=store_id)
     told.keep(town)
     # Monaco is at +2 and Auckland at +12 in July: the days begin at 22:00 and 12:00 UTC.
@@ -311,7 +335,7 @@ def test_a_day_has_25_hours_in_autumn_and_23_in_spring(town: Town) -> None:
         datetime(2026, 10, 25, 23, tzinfo=UTC),
     ]
     for midnight in midnights:
-        told.visit(midnight - timedelta(seconds=1))
+        told.visit(midnight - timedelta(seconds=1), shopper_id="bob")
         told.visit(midnight)
     told.keep(town)
     assert [(row["day"], row["visits"]) for row in report(town, "visits")] == [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 import pytest
@@ -30,7 +31,7 @@ def shelf(world: World) -> Shelf:
 
 @pytest.fixture
 def publish(world: World, shelf: Shelf) -> Publish:
-    def reload() -> None:
+    def reload(_: object) -> None:
         shelf.reloads += 1
         with world.database.read() as records:
             rows = records.catalog.campaigns()
@@ -82,7 +83,7 @@ def test_a_beacon_is_looked_for_in_what_is_kept_not_in_the_catalog_in_force(worl
     stores: dict[str, Store] = dict(world.catalog.stores)
     catalog = build_catalog(0, stores.values(), [])
     behind = Publish(
-        world.database, world.ids, clock=world.clock, catalog=lambda: catalog, reload=lambda: None
+        world.database, world.ids, clock=world.clock, catalog=lambda: catalog, reload=lambda _: None
     )
     beacon = Beacon("5f0c9a5e-6d3e-4d0b-9f0e-7a3c2b1d4e5f", 1, 1, measured_power_dbm=-59, place="till")
     behind.publish_stores([replace(stores[PORT], beacons=(beacon,))])
@@ -186,7 +187,7 @@ def test_a_campaign_that_does_not_exist_is_not_found(publish: Publish, verb: str
 def test_what_was_not_taken_up_is_taken_up_when_it_is_asked_for_again(world: World, shelf: Shelf) -> None:
     fails = [True, False]
 
-    def reload() -> None:
+    def reload(_: object) -> None:
         if fails.pop(0):
             raise Unavailable("every reading connection is taken")
         shelf.reloads += 1
@@ -204,3 +205,23 @@ def test_what_was_not_taken_up_is_taken_up_when_it_is_asked_for_again(world: Wor
         publish.pause(row.id)
     assert publish.pause(row.id).state == "paused"
     assert shelf.reloads == 2
+
+
+def test_others_have_their_turn_after_each_store_and_what_was_read_is_handed_on(world: World) -> None:
+    turns: list[None] = []
+    handed: dict[str, Store] = {}
+    publish = Publish(
+        world.database,
+        world.ids,
+        clock=world.clock,
+        catalog=lambda: build_catalog(0, [], []),
+        reload=handed.update,
+        making_much=lambda: nullcontext(lambda: turns.append(None)),
+    )
+    stores = [world.catalog.stores[PORT], world.catalog.stores[CHURCH]]
+    publish.publish_stores(stores)
+    assert len(turns) == 4, "each is written and read"
+    with world.database.read() as records:
+        kept = list(records.catalog.store_features())
+    assert sorted(handed) == sorted(kept)
+    assert {store.id: store for store in handed.values()} == {store.id: store for store in stores}

@@ -90,6 +90,22 @@ def test_a_rebuild_goes_by_the_stores_as_they_are_now(town: Town) -> None:
     assert town.post(device, fix("p2")).events == []
 
 
+def test_a_stay_that_is_a_visit_again_is_replaced_by_none(town: Town) -> None:
+    town.furnish()
+    device = town.device("ann")
+    town.post(device, *(fix(f"p{age_s}", age_s=age_s) for age_s in (7_200, 6_800, 5_900, 5_500)))
+    first, second = town.visits()
+    town.post(device, fix("between", age_s=6_350))
+    (joined,) = town.visits()
+    assert (joined.id, joined.replaces) == (first.id, second.id)
+    town.furnish(visit={"gap_merge_s": 440})
+    rebuild(town)
+    assert [(row.id, row.replaces) for row in town.visits() if row.kind == "visit"] == [
+        (first.id, None),
+        (second.id, None),
+    ]
+
+
 def test_the_stays_of_a_store_that_is_not_in_the_catalog_are_left_alone(town: Town) -> None:
     town.furnish()
     live(town)

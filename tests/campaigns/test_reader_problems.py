@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,6 @@ from hypothesis import strategies as st
 
 import campaigns
 from campaigns.identity import version_of
-from campaigns.outline import StoreOutline
 from campaigns.problems import CampaignProblems, Problem
 from campaigns.reader import read_campaign
 
@@ -35,17 +35,25 @@ offers:
       sms: {fr: "{brand}: code {code}. STOP {stop_number}"}
 """
 
+
+@dataclass(frozen=True)
+class Outline:
+    id: str
+    brand: str
+    tags: frozenset[str]
+    zone_ids: frozenset[str]
+    places: frozenset[str]
+
+
 STORES = [
-    StoreOutline(
+    Outline(
         "paris-1", "Nord", frozenset({"bakery"}), frozenset({"premises", "vicinity"}), frozenset({"till"})
     ),
-    StoreOutline(
-        "paris-2", "Sud", frozenset({"shoes"}), frozenset({"premises", "street"}), frozenset({"shoes"})
-    ),
+    Outline("paris-2", "Sud", frozenset({"shoes"}), frozenset({"premises", "street"}), frozenset({"shoes"})),
 ]
 
 
-def problems_of(text: str | bytes, stores: list[StoreOutline] | None = None) -> list[Problem]:
+def problems_of(text: str | bytes, stores: list[Outline] | None = None) -> list[Problem]:
     with pytest.raises(CampaignProblems) as caught:
         read_campaign(text, "c.yaml", stores=stores)
     return caught.value.problems

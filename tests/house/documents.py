@@ -13,7 +13,7 @@ FENCE = re.compile(r"^```(?P<language>\w*)[^\n]*\n(?P<body>.*?)^```", re.MULTILI
 SPAN = re.compile(r"`([^`\n]+)`")
 SHELLS = {"sh", "bash", "shell", "console"}
 OWN_PATH = re.compile(
-    r"(?:m2s|beacons|campaigns|benchmarks|tests|docs|requirements|\.ci)/[\w./*{},-]*|[\w-]+\.(?:toml|md)|Makefile"
+    r"(?:m2s|beacons|campaigns|accuracy|benchmarks|tests|docs|requirements|\.ci)/[\w./*{},-]*|[\w-]+\.(?:toml|md)|Makefile"
 )
 OWN_NAME = re.compile(r"(?:m2s|beacons|campaigns)(?:\.\w+)+(?:\(\))?")
 # Files that a user of m2s writes, not files of the project.

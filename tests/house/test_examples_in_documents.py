@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 from campaigns.reader import read_campaign
 from m2s.core.places.geojson import read_collection
 from m2s.entry.api.sightings import Sightings
+from m2s.entry.cli.scenario_file import read_scenario
 from m2s.settings import load_settings
 from tests.data import ROOT
 from tests.house.documents import FENCE, documents
@@ -70,7 +71,10 @@ def completed(fragment: str) -> str:
 
 
 @pytest.mark.parametrize("body", blocks("yaml"))
-def test_every_campaign_in_a_document_can_be_read(body: str) -> None:
+def test_every_campaign_and_scenario_in_a_document_can_be_read(body: str) -> None:
+    if body.startswith("scenario:"):
+        assert read_scenario(body, "document", folder=ROOT).crowd.kinds()
+        return
     whole = body.startswith("campaign:") and "\noffers:" in body
     assert read_campaign(body if whole else completed(body), "document").offers
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.data import ROOT
 
-SOURCE_FOLDERS = ("m2s", "beacons", "campaigns", "benchmarks")
+SOURCE_FOLDERS = ("m2s", "beacons", "campaigns", "accuracy", "benchmarks")
 
 
 @cache

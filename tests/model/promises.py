@@ -37,6 +37,13 @@ _FAR = timedelta(days=4_000)
 _FIGURES = (
     "SELECT id, kind, dwell_s FROM visits UNION ALL SELECT id, state, 0 FROM messages"
     " UNION ALL SELECT id, voided_at, 0 FROM redemptions UNION ALL SELECT id, '', 0 FROM decisions"
+    " UNION ALL SELECT shopper_id || store_id || reason, since, until FROM regulars"
+)
+_COUNTED_STAYS = (
+    "SELECT store_id, kind, shopper_id, dwell_s FROM visits AS v WHERE NOT EXISTS (SELECT 1 FROM regulars AS r WHERE"
+    " r.shopper_id = v.shopper_id AND r.store_id = v.store_id AND start_at >= since AND start_at < until)"
+    " AND NOT EXISTS (SELECT 1 FROM visits AS w WHERE w.shopper_id = v.shopper_id AND w.store_id = v.store_id"
+    " AND v.kind = 'visit' AND w.kind = 'visit' AND w.start_at < v.start_at AND v.start_at < w.end_at + 3600000)"
 )
 _STAYS = (
     "SELECT id, end_at, status, kind, confidence, replaces FROM visits"
@@ -366,12 +373,14 @@ class Inspector:
         self._stays_in(stores)
 
     def _stays_in(self, stores: Sequence[Mapping[str, Any]]) -> None:
-        rows = self.house.rows("SELECT store_id, kind, shopper_id, dwell_s FROM visits")
+        rows, every = self.house.rows(_COUNTED_STAYS), self.house.rows("SELECT store_id FROM visits")
         for report in stores:
             stays = [row for row in rows if row[0] == report["store_id"]]
             dwells_s = [row[3] for row in stays if row[1] == "visit"]
             assert report["passers_by"] == sum(row[1] == "passer_by" for row in stays)
             assert report["visits"] == len(dwells_s)
+            told = report["passers_by"] + report["visits"] + sum(report["set_aside"].values())
+            assert told == every.count((report["store_id"],)), "a stay is in no figure"
             assert report["unique_shoppers"] == len({row[2] for row in stays if row[1] == "visit"})
             assert report["median_dwell_s"] == (round(median(dwells_s)) if dwells_s else None)
 

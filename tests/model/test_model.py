@@ -488,7 +488,7 @@ class Model(RuleBasedStateMachine):
 
 OFTEN = (
     *("accepted", "away", "duplicates", "time_out_of_range", "stopped", "killed"),
-    *("stay: visit", "stay: passer_by", "visit.started"),
+    *("stay: visit", "stay: passer_by", "stay: elsewhere", "stay: ambiguous", "visit.started"),
     *(f"{outcome}: walk" for outcome in ("send", "ghost", "suppressed")),
     *("message: planned", "message: accepted", "till: redeemed", "till: already_redeemed", "voided"),
 )

@@ -7,17 +7,24 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from random import Random
+from typing import Any
 
 from m2s.app.catalog import Catalog
+from m2s.app.folding import Folded, fold_stays
 from m2s.app.ports import Records
+from m2s.app.rivals import contenders
 from m2s.app.rows import RedemptionRow, VisitRow
 from m2s.app.visit_events import CORRECTED, RETRACTED, STARTED, event_fields, names_of
-from m2s.app.visits import close_visits, fold_stays, refresh_visits
+from m2s.app.visits import close_visits, refresh_visits
 from m2s.core.base.instants import from_ms, rfc3339, to_ms
 from m2s.core.places.zone import PREMISES
 from m2s.core.presence.evidence import Evidence, Kind, Transition
-from tests.app.town import HARBOUR, MORNING, ROCK
+from m2s.core.presence.rivals import outcomes
+from m2s.core.presence.visit import StayKind
+from tests.app.town import HARBOUR, MORNING, ROCK, features
 
+QUAY = "quay"
+"""A third shop, next to the rock and too far from the harbour to be its neighbour."""
 HOUR_MS = 3_600_000
 STEPS_S = (5, 30, 60, 60, 120, 240, 299, 300, 301, 590, 600, 601, 900, 1_800)
 """Around the smallest dwell (300 s) and the gap (600 s) of a shop."""
@@ -46,23 +53,29 @@ class Told:
 
 
 def history(number: int, name: str) -> list[Told]:
-    """5 to 40 things that happened to one or two shoppers with two phones each at one or two shops."""
+    """5 to 40 things that happened to one or two shoppers with two phones each at one to three shops in a row."""
     rng = Random(number)
     told: list[Told] = []
     length = rng.randint(5, 40)
-    stores = [HARBOUR] if rng.random() < 0.6 else [HARBOUR, ROCK]
+    stores = [HARBOUR, ROCK, QUAY][: rng.choice((1, 1, 2, 3, 3))]
     shoppers = [f"shp_{name}_{number}_{n}" for n in range(1 if rng.random() < 0.7 else 2)]
     delays = DELAYS_S[: rng.choice((3, 6, 9))]
     at_ms = to_ms(MORNING)
     while len(told) < length:
         at_ms += rng.choice((0, 0, 1, 3, 17)) * HOUR_MS // 2
         shopper_id, store_id = rng.choice(shoppers), rng.choice(stores)
-        for _ in range(rng.randint(1, 9)):
+        between = len(stores) > 1 and rng.random() < 0.6
+        for _ in range(rng.randint(8, 30) if between else rng.randint(1, 9)):
+            store_id = rng.choice(stores) if between else store_id
             at_ms += rng.choice(STEPS_S) * 1_000 + rng.choice((0, 0, 0, 1, 999))
             arrives_ms = at_ms + rng.choice(delays) * 1_000
             evidence = None
             if rng.random() > 0.02:
                 evidence = _evidence(rng, shopper_id, store_id, at_ms=at_ms, name=f"s{len(told)}")
+                if between and evidence.boundary_distance_m is not None and rng.random() < 0.8:
+                    evidence = replace(
+                        evidence, inside_probability=rng.uniform(0.8, 1), boundary_distance_m=-9.0
+                    )
             told.append(Told(shopper_id, store_id, at_ms, arrives_ms, evidence))
     return told
 
@@ -217,7 +230,7 @@ def _redemption(told: Told) -> RedemptionRow:
 
 def from_order(told: Sequence[Told], *, catalog: Catalog) -> list[VisitRow]:
     """The closed stays that all of it tells at once, in order of time."""
-    found: list[VisitRow] = []
+    found: list[Folded] = []
     later = from_ms(max(one.arrives_ms for one in told)) + timedelta(days=7)
     ordered = sorted(told, key=lambda one: one.at_ms)
     for shopper_id, store_id in sorted({(one.shopper_id, one.store_id) for one in told}):
@@ -230,4 +243,19 @@ def from_order(told: Sequence[Told], *, catalog: Catalog) -> list[VisitRow]:
             catalog=catalog,
             now=later,
         )
-    return sorted(found, key=lambda row: row.id)
+    kinds: dict[str, StayKind] = {}
+    for shopper_id in {one.shopper_id for one in told}:
+        mine = [one for one in found if one.row.shopper_id == shopper_id]
+        kinds |= outcomes(contenders(mine), catalog.neighbours)
+    rows = [replace(one.row, kind=kinds.get(one.row.id, one.row.kind)) for one in found]
+    return sorted(rows, key=lambda row: row.id)
+
+
+def three_shops(**properties: Any) -> dict[str, Any]:
+    """The two shops as GeoJSON, and a third one beyond the rock."""
+    shops = features(**properties)
+    longitude, latitude = shops["features"][1]["geometry"]["coordinates"]
+    point = {"type": "Point", "coordinates": [longitude, latitude + 250 / 111_130]}
+    quay = {"name": "Quay", "timezone": "Europe/Monaco", "country": "MC", **properties}
+    shops["features"].append({"type": "Feature", "id": QUAY, "geometry": point, "properties": quay})
+    return shops

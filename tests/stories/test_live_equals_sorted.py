@@ -19,7 +19,8 @@ from m2s.app.sighting import Batch, Sighting
 from m2s.core.base.instants import from_ms
 from m2s.core.places.hours import hours_of
 from m2s.core.places.zone import PREMISES
-from m2s.core.presence.visit import classify, stays, visit_id
+from m2s.core.presence.rivals import Contender, outcomes
+from m2s.core.presence.visit import StayKind, classify, stays, visit_id
 from tests.app.town import HARBOUR, ROCK, Town, fence, fix, heard, open_town
 from tests.stories.late_data import Follower
 
@@ -173,8 +174,8 @@ def ordered(town: Town, history: Sequence[Told], *, run: int, began: datetime) -
 
 
 def folded(town: Town, shopper_id: str) -> list[tuple[object, ...]]:
-    """The stays that the kept evidence tells, by the pure rule alone."""
-    found = []
+    """The stays that the kept evidence tells, by the pure rules alone."""
+    found, rivals = [], []
     catalog = town.engine.catalog()
     for store in catalog.stores.values():
         rules = catalog.rules[store.id, PREMISES]
@@ -185,8 +186,15 @@ def folded(town: Town, shopper_id: str) -> list[tuple[object, ...]]:
             begin, end = from_ms(stay.start_ms), from_ms(stay.end_ms)
             kind = classify(stay, rules, open_share=hours.open_share(begin, end))
             name = visit_id(shopper_id, store.id, stay=stay)
-            found.append((name, begin, end, stay.dwell_s, kind.value, stay.confidence.value))
-    return sorted(found, key=str)
+            found.append((name, begin, end, stay.dwell_s, kind, stay.confidence.value))
+            if kind in (StayKind.VISIT, StayKind.TOO_LONG):
+                may_count = kind is StayKind.VISIT
+                span = (stay.start_ms, stay.end_ms)
+                rivals.append(Contender(name, store.id, *span, stay.score, stay.proven, may_count))
+    kinds = outcomes(rivals, catalog.neighbours)
+    return sorted(
+        ((name, *when, kinds.get(name, kind).value, sure) for name, *when, kind, sure in found), key=str
+    )
 
 
 def kept(rows: Sequence[VisitRow]) -> list[tuple[object, ...]]:

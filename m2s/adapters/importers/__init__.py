@@ -1,1 +1,1 @@
-"""How stores come in: GeoJSON, OpenStreetMap, CSV."""
+"""How stores and recorded traces come in: GeoJSON, OpenStreetMap, CSV; GPX, OwnTracks, JSON lines."""

@@ -10,7 +10,7 @@ from m2s.core.places.geojson import KNOWN_KEYS, read_features
 from m2s.core.places.store import Store
 
 REQUIRED = ("id", "name", "latitude", "longitude")
-_VISIT = ("dwell_min_s", "gap_merge_s", "max_accuracy_m")
+_VISIT = ("dwell_min_s", "gap_merge_s", "max_accuracy_m", "revisit_cooldown_s")
 _NUMBERS = ("latitude", "longitude", "premises_radius_m", *_VISIT)
 _KNOWN = (KNOWN_KEYS - {"visit", "zones", "beacons", "@id", "ref"}) | {*REQUIRED, *_VISIT}
 
@@ -19,8 +19,8 @@ def read_csv(text: str, default_timezone: str | None = None) -> list[Store]:
     """The stores of a CSV text with the header `id,name,latitude,longitude` and optional columns.
 
     Those are the properties of GeoJSON stores, `addr:` columns, and `dwell_min_s`, `gap_merge_s`,
-    `max_accuracy_m`; tags have `;` between them; `;` may separate columns too. Raises Invalid with all
-    problems: no store of a text with problems is returned.
+    `max_accuracy_m`, `revisit_cooldown_s`; tags have `;` between them; `;` may separate columns too. Raises
+    Invalid with all problems: no store of a text with problems is returned.
     """
     lines = text.removeprefix("\ufeff").splitlines(keepends=True)
     separator = ";" if lines and ";" in lines[0] and "," not in lines[0] else ","

@@ -3,14 +3,16 @@
 import ctypes
 import gc
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
+from time import perf_counter, sleep
 
 _YOUNG = 50_000
 _MUCH = 1_000_000
 _TURN_S = 0.0005
 """A tenth of Python's own: how long a thread that waits for its turn lets another one go on."""
+_REST_S = 0.0001
 
 
 class _Making:
@@ -38,11 +40,11 @@ def settle_memory() -> None:
 
 
 @contextmanager
-def making_much() -> Iterator[None]:
+def making_much() -> Iterator[Callable[[], None]]:
     """While many objects are made that will stay, other threads wait less for their turn, and for no collection.
 
-    In a process that has settled, what is made is left out of every later collection where it is more than a
-    million objects.
+    What it gives is to be called after each piece of work: it lets others have their turn. In a process that has
+    settled, what is made is left out of every later collection where it is more than a million objects.
     """
     with _Making.lock:
         if not _Making.threads:
@@ -51,7 +53,7 @@ def making_much() -> Iterator[None]:
             gc.disable()
         _Making.threads += 1
     try:
-        yield
+        yield _turns()
     finally:
         with _Making.lock:
             _Making.threads -= 1
@@ -62,3 +64,20 @@ def making_much() -> Iterator[None]:
                 sys.setswitchinterval(_Making.turn_s)
                 if _Making.collects:
                     gc.enable()
+
+
+def _turns() -> Callable[[], None]:
+    """What lets others go on when this thread did for a while.
+
+    Whoever waits asks for its turn only when nobody let go meanwhile. Shapely lets go for microseconds at each call,
+    too short for another thread to wake up, which so could wait for half a second.
+    """
+    began_s = perf_counter()
+
+    def turn() -> None:
+        nonlocal began_s
+        if perf_counter() - began_s > _TURN_S:
+            sleep(_REST_S)
+            began_s = perf_counter()
+
+    return turn

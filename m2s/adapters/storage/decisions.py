@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from campaigns.facts import PastOffer
@@ -53,7 +54,7 @@ class SqlDecisions:
         if rows:
             kept = [_values(row) for row in rows]
             for values in kept:
-                values[_TRACE] = _trace_text(values[_TRACE])
+                values[_TRACE] = msgspec.json.encode(values[_TRACE]).decode()
             write(self._connection, _ADD, kept)
 
     def known_occasions(self, keys: Sequence[tuple[str, str, str]]) -> set[tuple[str, str, str]]:
@@ -145,7 +146,3 @@ def decision_row(row: Any) -> DecisionRow:
     """A decision read from its table's columns."""
     kept = dict(row._mapping)
     return DecisionRow(**kept | {"trace": json.loads(kept["trace"])})
-
-
-def _trace_text(trace: Sequence[Any]) -> str:
-    return json.dumps([dict(check) for check in trace], ensure_ascii=False, separators=(",", ":"))

@@ -10,6 +10,7 @@ from m2s.adapters.storage.decisions import SqlDecisions
 from m2s.adapters.storage.devices import SqlDevices
 from m2s.adapters.storage.jobs import SqlJobs
 from m2s.adapters.storage.messages import SqlMessages
+from m2s.adapters.storage.regulars import SqlRegulars
 from m2s.adapters.storage.reports import SqlReports
 from m2s.adapters.storage.retention import SqlRetention
 from m2s.adapters.storage.sightings import SqlSightings
@@ -26,6 +27,7 @@ class SqlRecords:
         self.decisions = SqlDecisions(connection)
         self.messages = SqlMessages(connection)
         self.coupons = SqlCoupons(connection)
+        self.regulars = SqlRegulars(connection)
         self.reports = SqlReports(connection)
         self.jobs = SqlJobs(connection)
         self.retention = SqlRetention(connection)

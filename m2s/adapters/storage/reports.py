@@ -6,9 +6,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from m2s.adapters.storage import hearings
 from m2s.adapters.storage.statements import columns
 from m2s.adapters.storage.tables import decisions, messages, redemptions, visits
-from m2s.app.figures import CountRow, OfferedRow
+from m2s.app.figures import CountRow, HeardRow, OfferedRow, PlacedRow, PresentRow
 from m2s.app.rows import VisitRow
 from m2s.core.base.instants import from_ms
 
@@ -76,6 +77,18 @@ class SqlReports:
             .order_by(decisions.c.decided_at, decisions.c.id)
         )
         return [OfferedRow(*row) for row in self._connection.execute(query)]
+
+    def heard(self, since_ms: int, until_ms: int, *, store_id: str | None = None) -> list[HeardRow]:
+        """Who heard which beacon, by day and strength; mock locations do not count."""
+        return hearings.heard(self._connection, since_ms, until_ms, store_id=store_id)
+
+    def present(self, since_ms: int, until_ms: int, *, store_id: str | None = None) -> list[PresentRow]:
+        """How many phones were at which store, by day; mock locations do not count."""
+        return hearings.present(self._connection, since_ms, until_ms, store_id=store_id)
+
+    def placed(self, since_ms: int, until_ms: int, *, accuracy_m: float) -> list[PlacedRow]:
+        """Where beacons were heard, as far as positions are kept and at least so accurate."""
+        return hearings.placed(self._connection, since_ms, until_ms, accuracy_m=accuracy_m)
 
 
 def _counted(table: Any, what: Any, reason: Any, *, quarter: Any) -> sa.Select[*tuple[Any, ...]]:

@@ -29,13 +29,19 @@ _PAGE_OF_TEXT = 16_384
 _MOST_PAIRS = 256
 _SIGHTING = [column.name for column in sightings.c if column.name != "seq"]
 _EVIDENCE = [field.name for field in fields(Evidence)]
+_OF_SIGNALS = ("transition", "beacon", "place", "measured_power_dbm", "samples")
+"""What evidence has only of a fence or a beacon."""
+_OF_ALL = [*[name for name in _EVIDENCE if name not in _OF_SIGNALS], "zone_version"]
 _VISIT = [field.name for field in fields(VisitRow)]
 _PRESENCE = [column.name for column in presence.c]
 
 
 _PAIR = "shopper_id = ? AND store_id = ?"
-_ADD_SIGHTINGS = insert_text(sightings, _SIGHTING)
-_ADD_FIXES = insert_text(sightings, _SIGHTING[:-1])
+_ADD_SIGHTINGS = {
+    length: insert_text(sightings, _SIGHTING[:length])
+    for length in range(len(_SIGHTING) - 2, len(_SIGHTING) + 1)
+}
+"""By how many values a row has: each None to be bound costs more than a number."""
 # One text for a page is five times as fast to read as its rows.
 _PAGE_OF_IDS = (
     "SELECT min(seq), json_group_array(device_id) FILTER (WHERE received_at_ms >= ?1),"
@@ -44,7 +50,8 @@ _PAGE_OF_IDS = (
     " WHERE seq < ?2 ORDER BY seq DESC LIMIT ?3)"
 )
 _texts = msgspec.json.Decoder(list[str])
-_ADD_EVIDENCE = insert_text(evidence, [*_EVIDENCE, "zone_version"])
+_ADD_POSITIONS = insert_text(evidence, _OF_ALL)
+_ADD_SIGNALS = insert_text(evidence, [*_OF_ALL, *_OF_SIGNALS])
 _EVIDENCE_SINCE = select_text(evidence, _EVIDENCE, where=f"{_PAIR} AND at_ms >= ?", order_by=["at_ms", "seq"])
 _EVERY_EVIDENCE = select_text(
     evidence, _EVIDENCE, where="zone_id = ?", order_by=["shopper_id", "store_id", "at_ms", "seq"]
@@ -79,14 +86,13 @@ class SqlSightings:
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
-    def add_fixes(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        """As `add_sightings`, of sightings that have no detail: their rows end before it."""
-        self._write(_ADD_FIXES, rows)
-
     def add_sightings(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Appends rows (device_id, sighting_id, kind, at_ms, received_at_ms, latitude, longitude, accuracy_m,
-        speed_mps, flags, detail)."""
-        self._write(_ADD_SIGHTINGS, rows)
+        """Appends rows (device_id, sighting_id, kind, at_ms, received_at_ms, latitude, longitude, accuracy_m, flags,
+        speed_mps, detail); a row may end before what it has none of at its end."""
+        lengths = set(map(len, rows))
+        for length in lengths:
+            alike = rows if len(lengths) == 1 else [row for row in rows if len(row) == length]
+            self._write(_ADD_SIGHTINGS[length], alike)
 
     def recent_ids(self, received_since_ms: int) -> Iterator[tuple[list[str], list[str]]]:
         """Pages of device ids and sighting ids of what was received since, newest page first.
@@ -102,8 +108,15 @@ class SqlSightings:
             yield device_ids, _texts.decode(ids)
 
     def add_evidence(self, rows: Sequence[Evidence], *, zone_version: int) -> None:
-        """Appends evidence that was judged with this version of the zones."""
-        self._write(_ADD_EVIDENCE, [(*_evidence_values(row), zone_version) for row in rows])
+        """Appends evidence that was judged with this version of the zones: of one group, in whatever order."""
+        positions, signals = [], []
+        for row in rows:
+            if row.kind is Kind.LOCATION:
+                positions.append(_values_of_all(row, zone_version))
+            else:
+                signals.append((*_values_of_all(row, zone_version), *_values_of_signals(row)))
+        self._write(_ADD_POSITIONS, positions)
+        self._write(_ADD_SIGNALS, signals)
 
     def evidence(self, shopper_id: str, store_id: str, since_ms: int) -> list[Evidence]:
         """Evidence of the pair with at_ms ≥ since_ms, oldest first."""
@@ -145,9 +158,8 @@ class SqlSightings:
         """As `visits_since`, of many pairs at once, each since its own instant; a pair without any is absent."""
         since_ms = {pair: to_ms(instant) for pair, instant in end_since.items()}
         found: dict[Pair, list[VisitRow]] = {}
-        for row in map(
-            _visit, self._of_pairs(visits, _VISIT, since_ms, since="end_at", order_by="start_at, id")
-        ):
+        for kept in self._of_pairs(visits, _VISIT, since_ms, since="end_at", order_by="start_at, id"):
+            row = _visit(kept)
             found.setdefault((row.shopper_id, row.store_id), []).append(row)
         return found
 
@@ -215,7 +227,7 @@ _TRANSITION = _EVIDENCE.index("transition")
 _MOCKED = _EVIDENCE.index("mocked")
 
 
-def _evidence_values(row: Evidence) -> tuple[Any, ...]:
+def _values_of_all(row: Evidence, zone_version: int) -> tuple[Any, ...]:
     return (
         row.shopper_id,
         row.store_id,
@@ -228,12 +240,18 @@ def _evidence_values(row: Evidence) -> tuple[Any, ...]:
         row.boundary_distance_m,
         row.accuracy_m,
         row.speed_mps,
+        int(row.mocked),
+        zone_version,
+    )
+
+
+def _values_of_signals(row: Evidence) -> tuple[Any, ...]:
+    return (
         None if row.transition is None else row.transition.value,
         row.beacon,
         row.place,
         row.measured_power_dbm,
-        " ".join(f"{before_ms}:{rssi_dbm}" for before_ms, rssi_dbm in row.samples) or None,
-        int(row.mocked),
+        " ".join([f"{before_ms}:{rssi_dbm}" for before_ms, rssi_dbm in row.samples]) or None,
     )
 
 

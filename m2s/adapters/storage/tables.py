@@ -1,7 +1,7 @@
 """Which tables are there? One metadata; migrations are checked against it.
 
-Ledger rows (consents, sightings, evidence, decisions, attempts, redemptions) are appended; visits and presence are
-projections that can be rebuilt. Instants are stored as UTC epoch milliseconds.
+Ledger rows (consents, sightings, evidence, decisions, attempts, redemptions) are appended; visits, regulars and
+presence are projections that can be rebuilt. Instants are stored as UTC epoch milliseconds.
 """
 
 from datetime import datetime
@@ -137,8 +137,8 @@ sightings = sa.Table(
     sa.Column("latitude", sa.Float),
     sa.Column("longitude", sa.Float),
     sa.Column("accuracy_m", sa.Float),
-    sa.Column("speed_mps", sa.Float),
     sa.Column("flags", sa.Integer, nullable=False),
+    sa.Column("speed_mps", sa.Float),
     sa.Column("detail", sa.Text),
 )
 
@@ -201,6 +201,17 @@ visits = sa.Table(
         "end_at",
         sqlite_where=sa.text("status = 'open'"),
     ),
+)
+
+regulars = sa.Table(
+    "regulars",
+    metadata,
+    sa.Column("shopper_id", sa.Text, primary_key=True),
+    sa.Column("store_id", sa.Text, primary_key=True),
+    sa.Column("reason", sa.Text, primary_key=True),
+    sa.Column("since", Instant, primary_key=True),
+    sa.Column("until", Instant, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 decisions = sa.Table(

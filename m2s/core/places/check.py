@@ -36,7 +36,9 @@ def check_stores(stores: Sequence[Store]) -> list[Finding]:
     for first, second, share in _overlaps(stores):
         for store, other in ((first, second), (second, first)):
             detail = f"the premises overlap those of {other.id} ({share:.0%} of the smaller)"
-            advice = "make the circles smaller or draw the outlines: a stay in both can count twice"
+            advice = (
+                "make the circles smaller or draw the outlines: an unclear stay in both counts in neither"
+            )
             found = Finding(store.id, "warning", "overlap", detail, advice)
             overlaps.setdefault(store.id, []).append(found)
     by_store = [

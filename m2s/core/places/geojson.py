@@ -109,6 +109,7 @@ def store_to_feature(store: Store) -> dict[str, object]:
             "dwell_min_s": store.visit.dwell_min_s,
             "gap_merge_s": store.visit.gap_merge_s,
             "max_accuracy_m": store.visit.max_accuracy_m,
+            "revisit_cooldown_s": store.visit.revisit_cooldown_s,
         },
         "premises_radius_m": premises.radius_m if isinstance(premises, Circle) else None,
         "zones": [written_zone(zone) for zone in store.zones if zone.id != PREMISES],

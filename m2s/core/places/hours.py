@@ -84,6 +84,18 @@ class Hours:
         known = spent[State.OPEN] + spent[State.CLOSED]
         return spent[State.OPEN] / known if known > 0.0 else None
 
+    def closed_parts(self, start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
+        """The parts of a span (UTC) in which the store is known to be closed, oldest first."""
+        if self.parsed is None or end <= start:
+            return []
+        parts, reached = [], start
+        for _, until, state, _ in self.parsed.intervals(_zoned(start), _zoned(end)):
+            until_utc = min(_after(until, reached), end)
+            if state == State.CLOSED:
+                parts.append((reached, until_utc))
+            reached = until_utc
+        return parts
+
 
 @lru_cache(maxsize=4096)
 def hours_of(text: str | None, timezone: str, country: str) -> Hours:

@@ -83,18 +83,20 @@ class Outlines:
         Seen from the place, an edge whose line is h away spans angles φ from the perpendicular; its triangle
         holds P = ∫ (1 − exp(−h²/(2σ²·cos²φ))) dφ / 2π, here by Gauss and Legendre.
         """
-        counts = self.first[numbers + 1] - self.first[numbers]
-        pair = np.arange(numbers.size).repeat(counts)
-        edge = np.arange(pair.size) - (counts.cumsum() - counts - self.first[numbers])[pair]
-        start, step = self.starts[edge] - places[pair], self.ends[edge] - self.starts[edge]
-        length = np.hypot(step[:, 0], step[:, 1])
-        along = (start * step).sum(axis=1) / length
-        beside = (start[:, 0] * step[:, 1] - start[:, 1] * step[:, 0]) / length
+        first = self.first.take(numbers)
+        pair, turn = each(self.first.take(numbers + 1) - first)
+        edge = first.take(pair) + turn
+        begin = self.starts.take(edge, axis=0)
+        start_x, start_y = (begin - places.take(pair, axis=0)).T
+        step_x, step_y = (self.ends.take(edge, axis=0) - begin).T
+        length = np.hypot(step_x, step_y)
+        along = (start_x * step_x + start_y * step_y) / length
+        beside = (start_x * step_y - start_y * step_x) / length
         away = np.abs(beside)
         low, high = np.arctan2(along, away), np.arctan2(along + length, away)
         half = (high - low) / 2.0
         angles = (low + half)[:, None] + half[:, None] * _EDGE_NODES
-        reach = (away / sigmas_m[pair])[:, None] / np.cos(angles)
+        reach = (away / sigmas_m.take(pair))[:, None] / np.cos(angles)
         held = -np.expm1(-0.5 * reach * reach) @ _EDGE_WEIGHTS
         totals = np.bincount(pair, weights=np.copysign(half, beside) * held, minlength=numbers.size)
         probabilities: Floats = np.clip(totals / (2.0 * math.pi), 0.0, 1.0)

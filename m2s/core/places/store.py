@@ -21,7 +21,8 @@ class VisitRules:
     """When a stay at one store is a visit: seconds, and the largest accuracy (68 % radius) of a fix.
 
     `beacon_dwell_min_s` holds in place of `dwell_min_s` when beacons heard the stay; longer than
-    `dwell_max_s` is staff or a neighbour; stays less than `gap_merge_s` apart are one.
+    `dwell_max_s` is staff or a neighbour; stays less than `gap_merge_s` apart are one; visits less than
+    `revisit_cooldown_s` apart count as one.
     """
 
     dwell_min_s: int
@@ -29,6 +30,7 @@ class VisitRules:
     dwell_max_s: int
     gap_merge_s: int
     max_accuracy_m: float
+    revisit_cooldown_s: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +42,10 @@ class VisitDefaults:
 
 
 VISIT_DEFAULTS: Mapping[StoreType, VisitDefaults] = {
-    StoreType.CONVENIENCE: VisitDefaults(VisitRules(300, 60, 7_200, 600, 50.0), 60.0),
-    StoreType.SUPERMARKET: VisitDefaults(VisitRules(360, 120, 10_800, 900, 65.0), 100.0),
-    StoreType.FASHION: VisitDefaults(VisitRules(360, 90, 14_400, 900, 50.0), 60.0),
-    StoreType.RETAIL_PARK: VisitDefaults(VisitRules(360, 120, 14_400, 900, 100.0), 150.0),
+    StoreType.CONVENIENCE: VisitDefaults(VisitRules(300, 60, 7_200, 600, 50.0, 3_600), 60.0),
+    StoreType.SUPERMARKET: VisitDefaults(VisitRules(360, 120, 10_800, 900, 65.0, 3_600), 100.0),
+    StoreType.FASHION: VisitDefaults(VisitRules(360, 90, 14_400, 900, 50.0, 3_600), 60.0),
+    StoreType.RETAIL_PARK: VisitDefaults(VisitRules(360, 120, 14_400, 900, 100.0, 3_600), 150.0),
 }
 
 VICINITY_RADIUS_M = 300.0
@@ -103,3 +105,13 @@ class Store:
     def premises(self) -> Zone:
         """The zone in which a stay can be a visit."""
         return next(zone for zone in self.zones if zone.id == PREMISES)
+
+    @property
+    def zone_ids(self) -> list[str]:
+        """The names of its zones."""
+        return [zone.id for zone in self.zones]
+
+    @property
+    def places(self) -> list[str]:
+        """Where its beacons hang, of those that say so."""
+        return [beacon.place for beacon in self.beacons if beacon.place]

@@ -19,9 +19,10 @@ def read_visit(fields: Fields | None, kind: StoreType) -> VisitRules:
     rules = VISIT_DEFAULTS[kind].rules
     if fields is None:
         return rules
-    fields.refuse_unknown({"dwell_min_s", "gap_merge_s", "max_accuracy_m"})
+    fields.refuse_unknown({"dwell_min_s", "gap_merge_s", "max_accuracy_m", "revisit_cooldown_s"})
     dwell_s = fields.whole("dwell_min_s", low=30, high=rules.dwell_max_s)
     gap_s = fields.whole("gap_merge_s", low=60, high=14_400)
+    cooldown_s = fields.whole("revisit_cooldown_s", low=0, high=14_400)
     accuracy_m = fields.number("max_accuracy_m", low=5.0, high=500.0)
     return VisitRules(
         dwell_min_s=rules.dwell_min_s if dwell_s is None else dwell_s,
@@ -29,6 +30,7 @@ def read_visit(fields: Fields | None, kind: StoreType) -> VisitRules:
         dwell_max_s=rules.dwell_max_s,
         gap_merge_s=rules.gap_merge_s if gap_s is None else gap_s,
         max_accuracy_m=rules.max_accuracy_m if accuracy_m is None else accuracy_m,
+        revisit_cooldown_s=rules.revisit_cooldown_s if cooldown_s is None else cooldown_s,
     )
 
 

@@ -203,30 +203,6 @@ class ZoneIndex:
         cell, _, held = self._looked_up(latitudes, longitudes)
         return self._held(latitudes, longitudes, cell=cell, chosen=held.nonzero()[0])
 
-    def nearest(self, latitude: float, longitude: float, *, limit: int) -> list[tuple[ZoneRef, float]]:
-        """The nearest zones and their distances in metres (0 inside), nearest first, then nearest middle."""
-        if limit <= 0 or not self.zones:
-            return []
-        middle_m = np.linalg.norm(self.rows[:, :3] - earth_centred(latitude, longitude), axis=1)
-        at_least_m = np.maximum(0.0, middle_m - self.rows[:, 3])
-        order = np.argsort(at_least_m, kind="stable")
-        enough_m = float(self._exact_m(latitude, longitude, order[:limit]).max()) + 0.001
-        chosen = order[: max(limit, int(np.searchsorted(at_least_m[order], enough_m)))]
-        exact_m = self._exact_m(latitude, longitude, chosen)
-        ranked = sorted(zip(exact_m.tolist(), middle_m[chosen].tolist(), chosen.tolist(), strict=True))
-        return [(self.zones[number], distance_m) for distance_m, _, number in ranked[:limit]]
-
-    def _exact_m(self, latitude: float, longitude: float, numbers: Ints) -> Floats:
-        latitudes, longitudes = np.full(numbers.size, latitude), np.full(numbers.size, longitude)
-        offsets = earth_centred(latitudes, longitudes) - self.rows[numbers, :3]
-        edges_m = np.sqrt(np.vecdot(offsets, offsets)) - self.rows[numbers, 3]
-        shaped = self.is_shaped[numbers]
-        edges_m[shaped] = self.polygons.signed_m(
-            offsets[shaped], latitudes[shaped], longitudes[shaped], zone=numbers[shaped]
-        )
-        exact_m: Floats = np.maximum(0.0, edges_m)
-        return exact_m
-
     def _looked_up(self, latitudes: Floats, longitudes: Floats) -> tuple[Ints, Bools, Bools]:
         """As `CellTable.look_up`, with the zones that it leaves out."""
         cell, near, held = self.table.look_up(latitudes, longitudes)

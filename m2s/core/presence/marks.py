@@ -15,6 +15,8 @@ from m2s.core.presence.quality import DENYING, FIX_FORGOTTEN_MS, Fix, Verdict, f
 
 BEACON_SHIELD_MS = 30_000
 LONGEST_BRIDGE_MS = 16 * 3_600_000
+LATEST_EXIT_MS = 5 * 60_000
+"""How late the system tells of an exit at most, as a rule."""
 REACH_MS = 150_000
 """How far before its own time evidence can change marks: 99 s of samples, their window of 10 s, its shield of 30 s."""
 
@@ -39,6 +41,7 @@ class Mark:
     kind: Kind
     verdict: Verdict
     transition: Transition | None = None
+    inside_probability: float = 1.0
 
 
 def _distinct(evidence: Iterable[Evidence]) -> list[Evidence]:
@@ -83,6 +86,7 @@ def marks_of(
                     one.kind,
                     verdict,
                     one.transition,
+                    one.inside_probability,
                 )
             )
     # Without windows among them they are in order already.
@@ -95,14 +99,15 @@ def _windows(evidence: Sequence[Evidence]) -> list[Mark]:
     if not beacons:
         return []
     samples = sorted(
-        (at_ms, one.device_id, one.sighting_id, rssi_dbm)
-        for one in beacons
-        for at_ms, rssi_dbm in heard(one)
-        if valid_rssi(rssi_dbm)
+        [
+            (at_ms, one.device_id, one.sighting_id, rssi_dbm)
+            for one in beacons
+            for at_ms, rssi_dbm in heard(one)
+            if valid_rssi(rssi_dbm)
+        ]
     )
-    owner: dict[int, tuple[str, str]] = {}
-    for at_ms, device_id, sighting_id, _ in samples:
-        owner.setdefault(at_ms, (device_id, sighting_id))
+    # Of those at one instant the first keeps its place.
+    owner = {at_ms: (device_id, sighting_id) for at_ms, device_id, sighting_id, _ in reversed(samples)}
     return [
         Mark(
             window.first_ms,
@@ -112,7 +117,7 @@ def _windows(evidence: Sequence[Evidence]) -> list[Mark]:
             kind=Kind.BEACON,
             verdict=Verdict.HEARD,
         )
-        for window in accepted_windows((at_ms, rssi_dbm) for at_ms, _, _, rssi_dbm in samples)
+        for window in accepted_windows([(at_ms, rssi_dbm) for at_ms, _, _, rssi_dbm in samples])
     ]
 
 
@@ -132,18 +137,26 @@ def bridges(marks: Sequence[Mark]) -> list[tuple[int, int]]:
     """Spans over which the operating system vouches for a stay, so that silence does not split it.
 
     From an enter or dwell to the dwell or exit that is the same device's next fence event, with no leaving
-    fix in between, at most 16 h. An enter that is followed by another enter vouches for nothing.
+    fix in between, at most 16 h. Exits are told late: a span ends at the first leaving fix where the exit follows
+    within 5 minutes. An enter that is followed by another enter vouches for nothing.
     """
     vouched: list[tuple[int, int]] = []
     since: dict[str, int] = {}
+    left: dict[str, int] = {}
     for mark in marks:
         if mark.verdict is Verdict.OUTSIDE:
-            since.clear()
+            left = dict.fromkeys(since, mark.at_ms) | left
         elif mark.kind is Kind.GEOFENCE:
-            started = since.pop(mark.device_id, None)
-            closes = mark.transition in (Transition.DWELL, Transition.EXIT)
-            if closes and started is not None and mark.at_ms - started <= LONGEST_BRIDGE_MS:
-                vouched.append((started, mark.at_ms))
+            started, left_at = since.pop(mark.device_id, None), left.pop(mark.device_id, None)
+            if started is not None and mark.at_ms - started <= LONGEST_BRIDGE_MS and _ends(mark, left_at):
+                vouched.append((started, mark.at_ms if left_at is None else left_at))
             if mark.verdict is Verdict.ENTERED:
                 since[mark.device_id] = mark.at_ms
     return vouched
+
+
+def _ends(mark: Mark, left_at_ms: int | None) -> bool:
+    """Whether a fence event closes the span that its device's entry opened, where a fix left since at `left_at_ms`."""
+    if left_at_ms is None:
+        return mark.transition in (Transition.DWELL, Transition.EXIT)
+    return mark.transition is Transition.EXIT and mark.at_ms - left_at_ms <= LATEST_EXIT_MS

@@ -175,7 +175,8 @@ def _confirm(state: Presence, since_ms: int, until_ms: int) -> tuple[Presence, t
     if state.entered_at_ms is None:
         state.entered_at_ms, state.last_at_ms = since_ms, until_ms
         return state, (Entered(since_ms),)
-    state.last_at_ms = max(until_ms, state.last_at_ms or until_ms)
+    if state.last_at_ms is None or state.last_at_ms < until_ms:
+        state.last_at_ms = until_ms
     return state, ()
 
 
@@ -227,19 +228,15 @@ def left_by_silence(state: Presence, now_ms: int, *, rules: StayRules) -> bool:
     return now_ms - latest_ms > rules.gap_merge_s * 1000
 
 
-def left_all(
-    state: Presence | None, at_ms: int, *, accuracy_m: float, rules: StayRules
-) -> tuple[Presence | None, tuple[Event, ...]]:
-    """The presence after a fix (not mocked) outside every padded zone: over, with None for the state.
+def left_by_fix(state: Presence, at_ms: int, *, accuracy_m: float, rules: StayRules) -> bool:
+    """Whether a fix (not mocked) outside every padded zone ends the presence: its row can go.
 
-    A fix that is older than the newest evidence, too inaccurate, or contradicted by a beacon heard within the
-    last 30 s changes nothing.
+    One that is older than the newest evidence, too inaccurate, or contradicted by a beacon heard within the last 30 s
+    changes nothing.
     """
-    if state is None or at_ms < state.seen_at_ms or accuracy_m > rules.max_accuracy_m:
-        return state, ()
-    if _shielded(state, at_ms):
-        return state, ()
-    return None, _left(state)
+    if at_ms < state.seen_at_ms or accuracy_m > rules.max_accuracy_m:
+        return False
+    return not _shielded(state, at_ms)
 
 
 def dwelled(before: Presence | None, after: Presence | None, *, duration_ms: int) -> bool:

@@ -4,7 +4,6 @@ A stay opens with one sure fix, two probable ones in succession, a fence enter o
 window; it ends at its last inside evidence, and stays less than the gap apart are one.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,8 +13,9 @@ from m2s.core.presence.evidence import Evidence, Kind, Transition
 from m2s.core.presence.marks import Mark, bridges, marks_of
 from m2s.core.presence.quality import Verdict
 
-RULE_VERSION = "visits-1"
+RULE_VERSION = "visits-2"
 OPEN_SHARE_MIN = 0.5
+WINDOW_SCORE = 3
 LONGEST_STAY_MS = 24 * 3_600_000
 """Who lives in a zone is told day by day, so that a day's evidence is all that ever has to be folded again."""
 
@@ -41,9 +41,14 @@ class Confidence(StrEnum):
 
 
 class StayKind(StrEnum):
-    """What a stay is: only `visit` is counted."""
+    """What a stay is: only `visit` is counted.
+
+    `elsewhere` and `ambiguous` would be visits but for a stay next door at the same time.
+    """
 
     VISIT = "visit"
+    ELSEWHERE = "elsewhere"
+    AMBIGUOUS = "ambiguous"
     UNCONFIRMED = "unconfirmed"
     PASSER_BY = "passer_by"
     TOO_LONG = "too_long"
@@ -56,7 +61,8 @@ class Stay:
     """One stay: from its first to its last inside evidence (epoch milliseconds, UTC), never padded.
 
     `first_device_id` and `first_sighting_id` name the first inside evidence; `inside_fixes` counts fixes of
-    probability 0.8 or more; `proven` says that a redemption falls into the stay or within a gap of it.
+    probability 0.8 or more; `score` adds up these probabilities, and three for each beacon window; `proven` says that
+    a redemption falls into the stay or within a gap of it.
     """
 
     start_ms: int
@@ -65,6 +71,7 @@ class Stay:
     first_sighting_id: str
     inside_fixes: int
     beacon_windows: int
+    score: float
     has_enter: bool
     has_exit: bool
     proven: bool
@@ -177,13 +184,16 @@ def _stay(marks: Sequence[Mark], end_ms: int, *, rules: StayRules, proofs_ms: Se
     first = marks[0]
     proven = any(first.at_ms - gap_ms <= proof <= end_ms + gap_ms for proof in proofs_ms)
     verdicts, transitions = [mark.verdict for mark in marks], {mark.transition for mark in marks}
+    windows = verdicts.count(Verdict.HEARD)
+    probabilities = [mark.inside_probability for mark in marks if mark.verdict is Verdict.INSIDE]
     return Stay(
         start_ms=first.at_ms,
         end_ms=end_ms,
         first_device_id=first.device_id,
         first_sighting_id=first.sighting_id,
-        inside_fixes=verdicts.count(Verdict.INSIDE),
-        beacon_windows=verdicts.count(Verdict.HEARD),
+        inside_fixes=len(probabilities),
+        beacon_windows=windows,
+        score=WINDOW_SCORE * windows + sum(probabilities),
         has_enter=Transition.ENTER in transitions,
         has_exit=Transition.EXIT in transitions,
         proven=proven,
@@ -193,6 +203,8 @@ def _stay(marks: Sequence[Mark], end_ms: int, *, rules: StayRules, proofs_ms: Se
 
 
 def _confidence(marks: Sequence[Mark], rules: StayRules) -> Confidence:
+    if len(marks) == 1:
+        return Confidence.LOW
     windows = [mark for mark in marks if mark.verdict is Verdict.HEARD]
     fixes = [mark for mark in marks if mark.verdict is Verdict.INSIDE]
     if len(windows) >= 2 and _span_s(windows) >= rules.beacon_dwell_min_s:
@@ -229,5 +241,6 @@ def classify(stay: Stay, rules: StayRules, *, open_share: float | None = None) -
 
 def visit_id(shopper_id: str, store_id: str, *, stay: Stay) -> str:
     """The stay's lasting name: a hash of shopper, store and the first inside evidence."""
-    named = json.dumps([shopper_id, store_id, stay.first_device_id, stay.first_sighting_id])
+    # As Python writes them, in quotes and escaped, they cannot run into each other.
+    named = ascii([shopper_id, store_id, stay.first_device_id, stay.first_sighting_id])
     return "vis_" + sha256(named.encode()).hexdigest()[:26]

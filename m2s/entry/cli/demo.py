@@ -26,6 +26,7 @@ from beacons.sim.truth import MeasuredVisit, Score, score
 from beacons.sim.world import World as City
 from m2s.app.access import Role
 from m2s.app.catalog import stores_of
+from m2s.app.counted import counted_stays
 from m2s.app.measure import Span
 from m2s.bootstrap import DemoEngine, build_demo_engine
 from m2s.core.places.geojson import read_collection
@@ -127,7 +128,9 @@ class Demo:
         now = self.engine.clock.now()
         with self.engine.database.read() as records:
             devices = records.devices.devices(self.simulation.truth.people)
-            visits = records.reports.visits(_FIRST_DAY, now, kinds=("visit",))
+            visits = counted_stays(
+                records, self.engine.catalog(), _FIRST_DAY, until=now, kinds=("visit",)
+            ).visits
             counts = records.reports.counts(_FIRST_DAY, now)
             offered = records.reports.offered(MEASURED_CAMPAIGN)
         device_of = {device.shopper_id: device.id for device in devices.values()}

@@ -3,7 +3,6 @@
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
@@ -11,8 +10,6 @@ from zoneinfo import ZoneInfo
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from rich.console import Group
 
     from m2s.entry.cli.demo import Demo, Moment, Results
@@ -21,7 +18,6 @@ EXAMPLE = "Example: m2s demo --for 60s --seed 7"
 
 _SHOWN_EVERY_S = 0.5
 _SHOPS_SHOWN = 12
-_TOLD_PARTS = 10
 
 
 def demo(
@@ -89,34 +85,11 @@ def _paced(moments: "Iterable[Moment]", speed: float) -> "Iterator[Moment]":
 
 def _tell(moments: "Iterable[Moment]", show_s: float) -> None:
     """A progress bar on standard error, or, where that is no terminal, a line for every tenth."""
-    with _progress(show_s) as advance:
+    from m2s.entry.cli.printing import progress
+
+    with progress() as tell:
         for moment in moments:
-            advance(moment)
-
-
-@contextmanager
-def _progress(show_s: float) -> "Iterator[Callable[[Moment], None]]":
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    told = 0
-
-    def tell(moment: "Moment") -> None:
-        nonlocal told
-        done = moment.shown_s / show_s
-        if done * _TOLD_PARTS >= told + 1:
-            told = int(done * _TOLD_PARTS)
-            typer.echo(f"{done:4.0%}  {_clock(moment.now)}  {_sightings(moment)}", err=True)
-
-    if not sys.stderr.isatty():
-        yield tell
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=1.0)
-        yield lambda moment: bar.update(
-            task, completed=moment.shown_s / show_s, description=f"{_clock(moment.now)}  {_sightings(moment)}"
-        )
+            tell(moment.shown_s / show_s, f"{_clock(moment.now)}  {_sightings(moment)}")
 
 
 def _watch(moments: "Iterable[Moment]", running: "Demo") -> None:

@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 
 from m2s.core.base.errors import M2sError
 from m2s.entry.cli import (
+    beacon,
     campaigns,
     db,
     dead_letters,
@@ -15,9 +16,11 @@ from m2s.entry.cli import (
     explain,
     init,
     keys,
+    replay,
     report,
     retention,
     serve,
+    simulate,
     stores,
     visits,
 )
@@ -69,6 +72,9 @@ app.command(epilog=init.EXAMPLE)(init.init)
 app.command(epilog=serve.EXAMPLE)(serve.serve)
 app.add_typer(stores.group)
 app.add_typer(campaigns.group)
+app.add_typer(beacon.group)
+app.command(epilog=replay.EXAMPLE)(replay.replay)
+app.command(epilog=simulate.EXAMPLE)(simulate.simulate)
 app.command(epilog=explain.EXAMPLE)(explain.explain)
 app.command(epilog=report.EXAMPLE)(report.report)
 app.add_typer(visits.group)

@@ -14,22 +14,22 @@ from campaigns.outline import StoreOutline
 from campaigns.problems import CampaignProblems, Problem
 from campaigns.reader import read_campaign
 from m2s.app.access import Role
-from m2s.app.publish import outline_of
 from m2s.app.rows import CampaignRow
-from m2s.bootstrap import Desk, read_stores
+from m2s.bootstrap import Desk, making_much, read_stores
 from m2s.core.base.errors import Conflict, Invalid
 
 
 def _import_stores(
     desk: Desk, *, file: str, text: str, file_format: str, timezone: str | None
 ) -> dict[str, int]:
-    try:
-        stores = read_stores(text, file_format, timezone=timezone)
-    except Invalid as error:
-        raise Invalid(f"{file}: {error.detail}", code=error.code, problems=error.problems) from None
-    known = desk.catalog().stores
-    replaced = sum(store.id in known for store in stores)
-    version = desk.publish.publish_stores(stores)
+    with making_much():
+        try:
+            stores = read_stores(text, file_format, timezone=timezone)
+        except Invalid as error:
+            raise Invalid(f"{file}: {error.detail}", code=error.code, problems=error.problems) from None
+        known = desk.catalog().stores
+        replaced = sum(store.id in known for store in stores)
+        version = desk.publish.publish_stores(stores)
     created = len(stores) - replaced
     return {"stores": len(stores), "created": created, "replaced": replaced, "version": version}
 
@@ -77,7 +77,7 @@ ORDERS: Mapping[str, Callable[..., Any]] = {
 
 def outlines(desk: Desk) -> list[StoreOutline]:
     """What campaigns can name of the stores in force."""
-    return [outline_of(store) for store in desk.catalog().stores.values()]
+    return list(desk.catalog().stores.values())
 
 
 def read_campaigns(

@@ -11,6 +11,7 @@ from textwrap import wrap
 from m2s.app.sheet import shown
 
 _WIDE = 10_000
+_TOLD_PARTS = 10
 
 
 def print_json(value: object) -> None:
@@ -75,6 +76,33 @@ def waiting(what: str) -> Iterator[Callable[[str], None]]:
 
     with Console(stderr=True).status(what) as status:
         yield status.update
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[float, str], None]]:
+    """A progress bar on standard error, or, where that is no terminal, a line for every tenth.
+
+    What it yields is told the share that is done, and in words what is shown beside it.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    told = 0
+
+    def tell(done: float, text: str) -> None:
+        nonlocal told
+        if done * _TOLD_PARTS >= told + 1:
+            told = int(done * _TOLD_PARTS)
+            sys.stderr.write(f"{done:4.0%}  {text}\n")
+            sys.stderr.flush()
+
+    if not sys.stderr.isatty():
+        yield tell
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=1.0)
+        yield lambda done, text: bar.update(task, completed=done, description=text)
 
 
 def _block(columns: Sequence[str], row: Sequence[object], *, width: int) -> str:

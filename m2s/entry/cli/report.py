@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 EXAMPLE = "Example: m2s report stores --from 2026-11-01 --to 2026-11-30 --format csv --out november.csv"
 
-_Name = Literal["visits", "offers", "stores"]
+_Name = Literal["visits", "offers", "stores", "beacons"]
 _Format = Literal["table", "json", "csv"]
 _DAY = ["%Y-%m-%d"]
 _FIRST_YEAR, _LAST_YEAR = 2000, 2100
@@ -30,7 +30,7 @@ def _in_reach(day: datetime | None) -> datetime | None:
 
 
 def report(
-    name: Annotated[_Name, typer.Argument(metavar="visits|offers|stores", help="Which report.")],
+    name: Annotated[_Name, typer.Argument(metavar="visits|offers|stores|beacons", help="Which report.")],
     first: Annotated[
         datetime | None, typer.Option("--from", formats=_DAY, callback=_in_reach, help="The first day.")
     ] = None,
@@ -45,10 +45,10 @@ def report(
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     config: Config = None,
 ) -> None:
-    """Print the figures of visits, offers or stores.
+    """Print the figures of visits, offers, stores or beacons.
 
-    `visits` are per store and day, `offers` come with their lift, `stores` are per store. Days are those of the
-    store named, else of the first store by id. Works beside a running server.
+    `visits` are per store and day, `offers` come with their lift, `stores` are per store, `beacons` say what may be
+    wrong with each. Days are those of the store named, else of the first store by id. Works beside a running server.
     """
     from m2s.entry.cli.desk import reading
 

@@ -108,17 +108,26 @@ def show(store_id: _STORE_ID, config: Config = None, as_json: AsJson = False) ->
 def check(config: Config = None, as_json: AsJson = False) -> None:
     """Say what will make visits unsure.
 
-    Overlaps, premises that are too small, missing hours or zones. Exit code 1 when there are errors.
+    Overlaps, premises that are too small, missing hours or zones; and what the evidence of the last 28 days says of
+    radius, dwell and who drives by. Exit code 1 when there are errors.
     """
     from dataclasses import asdict
 
+    from m2s.app.advice import advise
     from m2s.core.places.check import check_stores
     from m2s.entry.cli.desk import reading
-    from m2s.entry.cli.printing import counted, print_json
+    from m2s.entry.cli.printing import counted, print_json, waiting
 
-    with reading(config) as desk:
-        stores = list(desk.catalog().stores.values())
-    findings = check_stores(stores)
+    with reading(config) as desk, desk.database.read() as records, waiting("reading evidence") as show:
+        catalog = desk.catalog()
+        stores = list(catalog.stores.values())
+        findings = check_stores(stores)
+        findings += advise(
+            records,
+            catalog,
+            now=desk.clock.now(),
+            progress=lambda shoppers: show(f"looked at {shoppers:,} shoppers at stores"),
+        )
     errors = sum(finding.severity == "error" for finding in findings)
     if as_json:
         print_json({"stores": len(stores), "findings": [asdict(finding) for finding in findings]})

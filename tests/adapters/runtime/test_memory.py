@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gc
+import resource
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from threading import Thread
+from time import perf_counter
 
 import pytest
 
@@ -40,3 +42,17 @@ def test_a_failure_ends_it_too_and_who_collects_nothing_still_does_not() -> None
     with pytest.raises(RuntimeError, match="halfway"), making_much():
         raise RuntimeError("halfway")
     assert (gc.isenabled(), sys.getswitchinterval()) == (False, usual_s)
+
+
+def test_who_makes_much_rests_now_and_then_however_little_each_piece_takes() -> None:
+    began_s, rests = perf_counter(), voluntary_switches()
+    with making_much() as turn:
+        while perf_counter() - began_s < 0.1:
+            turn()
+    rests = voluntary_switches() - rests
+    assert 10 < rests < 1_000
+
+
+def voluntary_switches() -> int:
+    """How often the process has waited by its own will so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw

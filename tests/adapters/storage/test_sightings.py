@@ -2,14 +2,15 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from itertools import count
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from m2s.adapters.storage import sightings as module
 from m2s.adapters.storage.database import SqlDatabase
-from m2s.adapters.storage.sightings import _evidence, _evidence_values, _visit, _visit_values
+from m2s.adapters.storage.sightings import _visit, _visit_values
 from m2s.app.ports import Records
 from m2s.core.base.instants import from_ms
 from m2s.core.presence.evidence import Evidence, Kind, Transition
@@ -17,15 +18,13 @@ from tests.adapters.storage.samples import DAY, FENCE, HOUR, NOW, POSITION, SIGN
 
 TEXT = st.text(max_size=8)
 AMOUNT = st.none() | st.floats(allow_nan=False, allow_infinity=False)
-EVIDENCE = st.builds(
+OF_ALL = (st.integers(0, 2**48), st.floats(0, 1), AMOUNT, AMOUNT, AMOUNT)
+POSITIONS = st.builds(Evidence, *[TEXT] * 5, st.just(Kind.LOCATION), *OF_ALL, mocked=st.booleans())
+SIGNALS = st.builds(
     Evidence,
     *[TEXT] * 5,
-    st.sampled_from(Kind),
-    st.integers(0, 2**48),
-    st.floats(0, 1),
-    AMOUNT,
-    AMOUNT,
-    AMOUNT,
+    st.sampled_from([Kind.GEOFENCE, Kind.BEACON]),
+    *OF_ALL,
     st.none() | st.sampled_from(Transition),
     st.none() | TEXT,
     st.none() | TEXT,
@@ -33,16 +32,21 @@ EVIDENCE = st.builds(
     st.lists(st.tuples(st.integers(0, 99_000), st.integers(-120, 0)), max_size=4).map(tuple),
     st.booleans(),
 )
+NUMBERS = count()
 INSTANT = st.integers(0, 2**42).map(from_ms)
 
 
 def sighting(number: int, received_at_ms: int) -> tuple[object, ...]:
-    return ("dev_1", f"s-{number}", "location", 1, received_at_ms, 43.7, 7.4, 12.5, None, 3, '{"a":1}')
+    return ("dev_1", f"s-{number}", "location", 1, received_at_ms, 43.7, 7.4, 12.5, 3, None, '{"a":1}')
 
 
-@given(EVIDENCE)
-def test_evidence_survives_its_row(row: Evidence) -> None:
-    assert _evidence(_evidence_values(row)) == row
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(one=POSITIONS | SIGNALS)
+def test_evidence_is_kept_whole(database: SqlDatabase, one: Evidence) -> None:
+    one = replace(one, store_id=f"store {next(NUMBERS)}")
+    database.write(lambda records: records.sightings.add_evidence([one], zone_version=1))
+    with database.read() as records:
+        assert records.sightings.evidence(one.shopper_id, one.store_id, 0) == [one]
 
 
 @given(start=INSTANT, end=INSTANT)
@@ -67,12 +71,13 @@ def test_evidence_of_a_pair_comes_back_in_event_order(database: SqlDatabase) -> 
         assert records.sightings.evidence("shp_1", "market", 0) == [elsewhere]
 
 
-def test_a_sighting_is_kept_whole(database: SqlDatabase) -> None:
-    row = sighting(1, 10)
-    database.write(lambda records: records.sightings.add_sightings([row]))
+def test_sightings_are_kept_whole_however_early_their_rows_end(database: SqlDatabase) -> None:
+    rows = [sighting(1, 10), (*sighting(2, 10)[:8], 0, 1.5), sighting(3, 10)[:9], sighting(4, 10)]
+    database.write(lambda records: records.sightings.add_sightings(rows))
     with database.read() as records:
         connection = records.sightings._connection  # type: ignore[attr-defined]
-        assert connection.exec_driver_sql("SELECT * FROM sightings").all() == [(1, *row)]
+        kept = connection.exec_driver_sql("SELECT * FROM sightings ORDER BY sighting_id").all()
+        assert [tuple(row)[1:] for row in kept] == [row + (None,) * (11 - len(row)) for row in rows]
 
 
 def test_recent_ids_are_those_received_since_over_many_pages(

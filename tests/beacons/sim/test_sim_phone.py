@@ -6,31 +6,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from beacons.sim.phone import Phone
-from beacons.sim.walker import Kind, Shopper
+from beacons.sim.route import Kind
+from beacons.sim.walker import Shopper
 from beacons.sim.world import World
-
-START = datetime.fromisoformat("2026-11-02T00:00:00+01:00")
-
-
-def a_day(
-    city: World, index: int, kind: Kind = Kind.BUYER, *, doors_only: bool = False
-) -> tuple[Phone, list]:  # type: ignore[type-arg]
-    """Return a phone and everything that it sent in a day, as `(second, batch)`."""
-    shopper = Shopper(city, 7, index, kind, 0, doors_only)
-    plan = shopper.plan(0)
-    phone = Phone(shopper, shopper.random("phone"))
-    phone.watched = {f"{shop.id}/{zone}" for shop in city.shops.values() for zone in ("premises", "vicinity")}
-    phone.wake(plan)
-    sent = []
-    now_s = plan.start_s
-    while not phone.quiet(plan, now_s):
-        now_s += 60
-        phone.sense(plan, now_s)
-        batch = phone.batch(now_s)
-        if batch:
-            sent.append((now_s, batch))
-            phone.sent(batch, now_s)
-    return phone, sent
+from tests.beacons.sim.days import START, a_day
 
 
 @pytest.fixture(scope="module")

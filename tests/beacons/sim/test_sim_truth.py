@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from beacons.sim.route import Kind
 from beacons.sim.truth import MeasuredVisit, TrueVisit, score
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
@@ -11,7 +12,7 @@ NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 
 def true(device: str, since_min: float, until_min: float, *, store: str = "s") -> TrueVisit:
     start, end = (NOON + timedelta(minutes=minutes) for minutes in (since_min, until_min))
-    return TrueVisit(0, device, store, start, end, dwell_min_s=300.0, planned=True)
+    return TrueVisit(0, device, store, start, end, dwell_min_s=300.0, planned=True, kind=Kind.BUYER)
 
 
 def measured(device: str, since_min: float, until_min: float, *, store: str = "s") -> MeasuredVisit:

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from beacons.sim.walker import Kind, Shopper
+from beacons.sim.route import Kind
+from beacons.sim.town import town
+from beacons.sim.walker import Shopper
 from beacons.sim.world import World
 
 MONDAY = 0
@@ -18,9 +20,7 @@ def crowd(city: World, kind: Kind, *, seed: int = 7, many: int = 60) -> list[Sho
     return [Shopper(city, seed, index, kind, MONDAY) for index in range(many)]
 
 
-@pytest.mark.parametrize(
-    ("kind", "top_mps"), [(Kind.BUYER, 1.5), (Kind.PASSER_BY, 1.5), (Kind.STAFF, 1.5), (Kind.DRIVER, 14.0)]
-)
+@pytest.mark.parametrize(("kind", "top_mps"), [(kind, 14.0 if kind is Kind.DRIVER else 1.5) for kind in Kind])
 def test_nobody_jumps(city: World, kind: Kind, top_mps: float) -> None:
     for shopper in crowd(city, kind):
         plan = shopper.plan(0)
@@ -81,6 +81,57 @@ def test_staff_work_five_to_eight_hours_and_that_is_no_visit(city: World) -> Non
         assert 5 * 3600 - 1 < longest_s < 8 * 3600 + 1
 
 
+def test_who_queues_waits_outside_the_door_and_is_then_served(city: World) -> None:
+    for shopper in crowd(city, Kind.QUEUE):
+        plan = shopper.plan(0)
+        for stop in plan.stops:
+            shop = city.shops[stop.store_id]
+            assert 360 < stop.leave_s - stop.arrive_s < 1300
+            assert shop.is_open(MONDAY, stop.arrive_s, stop.leave_s)
+            assert math.dist(plan.at(stop.arrive_s + 200)[0], shop.at) >= 2.0
+            assert plan.at(stop.leave_s - 60)[0] == shop.at
+    assert sum(len(shopper.plan(0).stops) for shopper in crowd(city, Kind.QUEUE)) > 50
+
+
+def test_residents_are_at_home_by_a_shop_each_night_and_away_by_day(city: World) -> None:
+    for shopper in crowd(city, Kind.RESIDENT, many=20):
+        first, second = shopper.plan(0), shopper.plan(1)
+        home = first.knots[0][1]
+        assert first.knots[-1][1] == second.knots[0][1] == home
+        assert min(math.dist(home, shop.at) for shop in city.shops.values()) < 80
+        assert first.at(12 * 3600)[0] != home
+        assert first.stops == ()
+        assert not first.from_afar
+        assert second.end_s < 2 * 86_400
+
+
+def test_mall_neighbours_stay_behind_a_wall_and_visit_the_unit_that_is_there() -> None:
+    mall = town("mall").world
+    visited = 0
+    for shopper in crowd(mall, Kind.MALL_NEIGHBOUR):
+        plan = shopper.plan(0)
+        (stands, until) = max(pairwise(plan.knots), key=lambda pair: pair[1][0] - pair[0][0])
+        assert 600 <= until[0] - stands[0] <= 2400
+        around = [shop for shop in mall.shops.values() if shop.covers(stands[1], "premises")]
+        assert [stop.store_id for stop in plan.stops] == [shop.id for shop in around]
+        visited += len(around)
+    assert 10 < visited < 50
+
+
+def test_buyers_in_a_department_store_walk_from_department_to_department() -> None:
+    store = town("beacon_aisles").world
+    for shopper in crowd(store, Kind.BUYER, many=20):
+        plan = shopper.plan(0)
+        for stop in plan.stops:
+            shop = store.shops[stop.store_id]
+            at = [
+                plan.at(stop.arrive_s + second)[0]
+                for second in range(0, int(stop.leave_s - stop.arrive_s), 20)
+            ]
+            assert all(shop.covers(point, "premises") for point in at)
+            assert any(math.dist(point, spot) < 2 for point in at for spot in shop.departments)
+
+
 def test_on_a_sunday_only_shops_open_on_sundays_are_visited(city: World) -> None:
     sunday = 6
     stops = [stop for shopper in crowd(city, Kind.BUYER) for stop in shopper.plan(sunday).stops]
@@ -121,7 +172,9 @@ def test_a_detour_adds_one_open_visit_and_moves_no_planned_one(
     assert changed.knots[-1][1] == plan.knots[-1][1]
 
 
-def test_some_messages_can_be_followed_and_those_at_work_or_at_the_wheel_never_follow(city: World) -> None:
+def test_some_messages_can_be_followed_and_those_at_work_at_home_or_at_the_wheel_never_follow(
+    city: World,
+) -> None:
     followed = dict.fromkeys(Kind, 0)
     for kind in Kind:
         for shopper in crowd(city, kind):
@@ -129,7 +182,7 @@ def test_some_messages_can_be_followed_and_those_at_work_or_at_the_wheel_never_f
             midway_s = (plan.start_s + plan.end_s) / 2
             followed[kind] += shopper.detour(plan, "node-954713831", midway_s) is not None
     assert followed[Kind.PASSER_BY] > 30
-    assert followed[Kind.STAFF] == followed[Kind.DRIVER] == 0
+    assert followed[Kind.STAFF] == followed[Kind.DRIVER] == followed[Kind.RESIDENT] == 0
 
 
 def test_a_message_seen_when_she_is_gone_changes_nothing(city: World) -> None:

@@ -120,7 +120,7 @@ def test_zones_beacons_and_rules_are_taken_over_and_written_back() -> None:
         currency="EUR",
         subdivision="57",
         premises_radius_m=55,
-        visit={"dwell_min_s": 120, "gap_merge_s": 300, "max_accuracy_m": 40},
+        visit={"dwell_min_s": 120, "gap_merge_s": 300, "max_accuracy_m": 40, "revisit_cooldown_s": 0},
         zones=[
             {"id": "vicinity", "radius_m": 250},
             {"id": "square", "geometry": {"type": "Polygon", "coordinates": [SQUARE]}},
@@ -131,6 +131,7 @@ def test_zones_beacons_and_rules_are_taken_over_and_written_back() -> None:
     assert [zone.id for zone in store.zones] == ["premises", "vicinity", "square"]
     assert store.visit.dwell_min_s == 120
     assert store.visit.max_accuracy_m == 40.0
+    assert store.visit.revisit_cooldown_s == 0
     assert store.beacons[0].uuid == UUID.lower()
     assert isinstance(store.premises.shape, Circle)
     assert read_collection(collection(store_to_feature(store))) == [store]

@@ -37,6 +37,21 @@ def test_a_change_of_comment_is_not_a_closing() -> None:
     assert hours.closes_at(utc(2026, 11, 3, 9)) == utc(2026, 11, 3, 17)
 
 
+def test_the_closed_parts_of_a_span_are_those_outside_its_hours() -> None:
+    noon, next_noon = utc(2026, 11, 3, 12), utc(2026, 11, 4, 12)
+    assert SHOP.closed_parts(noon, next_noon) == [(utc(2026, 11, 3, 18, 30), utc(2026, 11, 4, 7, 30))]
+    assert SHOP.closed_parts(utc(2026, 11, 3, 2), utc(2026, 11, 3, 3)) == [
+        (utc(2026, 11, 3, 2), utc(2026, 11, 3, 3))
+    ]
+    assert SHOP.closed_parts(noon, noon) == []
+    assert hours_of(None, "Europe/Paris", "FR").closed_parts(noon, next_noon) == []
+    assert hours_of("Mo-Su unknown", "Europe/Paris", "FR").closed_parts(noon, next_noon) == []
+    # The hour from 2:00 comes twice: the night is ten hours long, from 22:00 to 7:00.
+    nights = hours_of("Mo-Su 07:00-22:00", "Europe/Paris", "FR")
+    ((start, end),) = nights.closed_parts(utc(2026, 10, 24, 19), utc(2026, 10, 25, 7))
+    assert end - start == timedelta(hours=10)
+
+
 def test_a_night_past_midnight_is_one_opening() -> None:
     hours = hours_of("22:00-26:00", "Europe/Paris", "FR")
     assert hours.closes_at(utc(2026, 11, 3, 21, 30)) == utc(2026, 11, 4, 1, 0)

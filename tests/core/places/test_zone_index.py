@@ -198,7 +198,6 @@ def test_without_stores_everything_is_away() -> None:
     located = index.locate(np.array([48.0, 49.0]), np.array([2.0, 2.0]))
     assert located.away.all()
     assert located.point_index.size == located.zone_index.size == located.distance_m.size == 0
-    assert index.nearest(48.0, 2.0, limit=5) == []
 
 
 def test_without_positions_nothing_is_located() -> None:
@@ -215,24 +214,6 @@ def test_locating_tells_away_from_near_from_touching() -> None:
     ]
     assert sorted(touched) == [(2, "premises"), (2, "vicinity"), (3, "vicinity")]
     assert located.distance_m[located.point_index == 3] == pytest.approx([104.2], abs=0.5)
-
-
-def test_the_nearest_zones_are_those_of_all_distances() -> None:
-    rng = np.random.default_rng(5)
-    spots = np.array([48.0, 180.0]) + rng.normal(0.0, 0.05, (60, 2))
-    wrapped = (spots[:, 1] + 180.0) % 360.0 - 180.0
-    made = [
-        store_of(i, Circle(lat, lon, float(r)), Circle(lat, lon, 300.0))
-        for i, (lat, lon, r) in enumerate(
-            zip(spots[:, 0].tolist(), wrapped.tolist(), rng.uniform(20, 200, 60), strict=True)
-        )
-    ]
-    index = ZoneIndex.build(made)
-    distances = every_distance(index, np.array([48.01]), np.array([-179.99]))[0]
-    found = index.nearest(48.01, -179.99, limit=20)
-    assert [distance for _, distance in found] == pytest.approx(
-        np.sort(np.maximum(0.0, distances))[:20].tolist(), abs=1e-6
-    )
 
 
 def test_members_of_fences_are_those_of_the_published_scenarios() -> None:

@@ -16,7 +16,7 @@ from m2s.core.presence.tracker import (
     Left,
     Presence,
     dwelled,
-    left_all,
+    left_by_fix,
     left_by_silence,
     track,
 )
@@ -155,11 +155,10 @@ def test_silence_is_over_after_the_gap() -> None:
 
 def test_a_fix_outside_every_padded_zone_ends_presence() -> None:
     state, _ = run(fix(0, 0.9), fix(MIN, 0.9))
-    away = left_all(state, T0 + 2 * MIN, accuracy_m=20, rules=RULES)
-    assert away == (None, (Left(T0, T0 + MIN),))
-    assert left_all(state, T0 + 2 * MIN, accuracy_m=500, rules=RULES) == (state, ())
-    assert left_all(state, T0, accuracy_m=20, rules=RULES) == (state, ())
-    assert left_all(None, T0, accuracy_m=20, rules=RULES) == (None, ())
+    assert state is not None
+    assert left_by_fix(state, T0 + 2 * MIN, accuracy_m=20, rules=RULES)
+    assert not left_by_fix(state, T0 + 2 * MIN, accuracy_m=500, rules=RULES)
+    assert not left_by_fix(state, T0, accuracy_m=20, rules=RULES)
 
 
 def test_dwell_is_reached_once() -> None:

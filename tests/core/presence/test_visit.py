@@ -172,6 +172,21 @@ SCENES = {
         [*enter(0), *outside(15), *inside(30), *leave(40)],
         [(0, 0, "low", "passer_by"), (30, 40, "low", "unconfirmed")],
     ),
+    "a bridge ends at the leaving fix that a late exit confirms": Scene(
+        [*enter(0), *inside(1, 30), *outside(32, 34), *leave(37)], [(0, 30, "medium", "visit")]
+    ),
+    "an exit later than exits are confirms no leaving fix": Scene(
+        [*enter(0), *inside(1, 30), *outside(32), *leave(37.01)],
+        [(0, 1, "low", "passer_by"), (30, 30, "low", "passer_by")],
+    ),
+    "a bridge that ended at a leaving fix reaches no return": Scene(
+        [*enter(0), *inside(1), *outside(15), *inside(17), *leave(19)],
+        [(0, 1, "low", "passer_by"), (17, 19, "low", "passer_by")],
+    ),
+    "a dwell confirms no leaving fix": Scene(
+        [*enter(0), *inside(1, 30), *outside(32), *fence(Transition.DWELL, 34)],
+        [(0, 1, "low", "passer_by"), (30, 34, "low", "passer_by")],
+    ),
     "an exit answers one enter only": Scene(
         [*enter(0), *inside(1), *leave(5), *inside(25), *leave(40)],
         [(0, 5, "medium", "visit"), (25, 25, "low", "passer_by")],

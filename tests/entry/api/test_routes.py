@@ -108,18 +108,6 @@ def test_a_shopper_is_identified_by_phone_and_by_nothing_else_yet(service: Servi
     assert identify(token).status_code == 422
 
 
-def test_regions_are_the_nearest_with_a_version_to_ask_again_with(shared: Service) -> None:
-    path = "/v1/regions?latitude=48.86&longitude=2.35&platform=ios&limit=3"
-    answer = shared.call("GET", path, "device")
-    assert answer.json()["regions"][0]["id"] in ("church/premises", "church/vicinity")
-    assert len(answer.json()["regions"]) == 3
-    assert answer.headers["etag"] == f'"{answer.json()["version"]}"'
-    again = shared.call("GET", path, "device", headers={"if-none-match": answer.headers["etag"]})
-    assert (again.status_code, again.content) == (304, b"")
-    other = shared.call("GET", path, "device", headers={"if-none-match": '"older"'})
-    assert other.status_code == 200
-
-
 def test_stores_are_published_whole_or_not_at_all(service: Service) -> None:
     more = copy.deepcopy(STORES)
     more["features"] = [more["features"][0] | {"id": "station"}]

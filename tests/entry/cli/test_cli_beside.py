@@ -52,7 +52,13 @@ SAME = {
     "dead-letters drop": ("dl_nowhere",),
     "retention run": ("", "--json"),
     "explain": ("--shopper shp_nobody",),
-    "report": ("visits", "offers --json", "stores --format csv"),
+    "simulate": ("mall --dry-run", "nowhere"),
+    "beacon frame": (
+        "--uuid 5b6ab1b6-58c6-4ad5-9f0f-7f4d2f0a3c11 --major 2 --minor 1 --measured-power-dbm -59",
+    ),
+    "beacon decode": ("0201061aff4c0002155b6ab1b658c64ad59f0f7f4d2f0a3c1100020001c5", "00"),
+    "replay": ("none.gpx",),
+    "report": ("visits", "beacons", "offers --json", "stores --format csv"),
     "init": ("", "elsewhere"),
 }
 """By command what is typed after it, here without a server and there beside one: what comes of it is the same."""

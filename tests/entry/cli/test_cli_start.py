@@ -34,7 +34,8 @@ def commands() -> Iterator[tuple[str, ...]]:
 
 def test_there_are_the_commands_that_the_interface_names() -> None:
     assert {" ".join(path) for path in commands()} == {
-        *("demo", "init", "serve", "explain", "report", "db upgrade"),
+        *("demo", "init", "serve", "explain", "report", "simulate", "replay", "db upgrade"),
+        *("beacon frame", "beacon decode"),
         *("stores import", "stores list", "stores show", "stores check"),
         *("campaigns validate", "campaigns apply", "campaigns list"),
         *("campaigns pause", "campaigns resume", "campaigns stop"),

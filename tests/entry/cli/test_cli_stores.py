@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from m2s.app.access import KEY_ROLES
+from tests.app.town import fix, open_town
 from tests.entry.cli.conftest import Shell
 
 CSV = "id,name,latitude,longitude,timezone\nlyon,Lyon,45.75,4.85,Europe/Paris\nnice,Nice,43.70,7.27,\n"
@@ -91,6 +93,17 @@ def test_check_fails_for_an_error_and_not_for_a_warning(shop: Shell) -> None:
     assert "tiny: error:" in shop.run("stores", "check", code=1).stdout
     found = json.loads(shop.run("stores", "check", "--json", code=1).stdout)["findings"]
     assert ("tiny", "error") in {(finding["store_id"], finding["severity"]) for finding in found}
+
+
+def test_check_tells_what_the_evidence_says(shell: Shell) -> None:
+    town = open_town(shell.folder, now=datetime.now(UTC) - timedelta(hours=1))
+    town.furnish(opening_hours="24/7")
+    town.post(town.device("ann"), fix("p0", age_s=60), fix("p1"))
+    town.engine.stop()
+    (shell.folder / "m2s.toml").write_text(f'database_url = "sqlite:///{town.path}"\n')
+    *_, told, counts = shell.run("stores", "check").stdout.splitlines()
+    assert told.startswith("note: 1 store has fewer than 30 stays in the evidence looked at: too few")
+    assert counts == "2 stores, 0 errors, 0 warnings"
 
 
 def test_a_key_is_printed_once_and_can_be_revoked(shop: Shell) -> None:

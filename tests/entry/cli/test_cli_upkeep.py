@@ -46,7 +46,7 @@ def kept(shop: Shell) -> Shell:
             records.dead_letters.keep(row, most=10)
         records.sightings.add_sightings(
             [
-                ("dev_ann", f"s{number}", "location", at_ms, at_ms, 48.8, 2.3, 5.0, None, 0, None)
+                ("dev_ann", f"s{number}", "location", at_ms, at_ms, 48.8, 2.3, 5.0, 0, None, None)
                 for number, at_ms in enumerate(received_ms)
             ]
         )

@@ -6,16 +6,17 @@ from fastapi import APIRouter, Body, Header, Query, Response
 from pydantic import BaseModel, WithJsonSchema
 
 from m2s.app.access import Role
+from m2s.app.regions import regions_for
 from m2s.core.base.errors import NotFound
 from m2s.core.places.geojson import read_collection, store_to_feature
-from m2s.core.places.regions import regions_near
+from m2s.core.places.regions import REFRESH_AFTER_S
+from m2s.core.places.regions import Region as Circle
 from m2s.entry.api.door import Door, Here, OwnDevice, allowed
 from m2s.entry.api.fields import Id, Latitude, Longitude
 
 router = APIRouter(route_class=Door, tags=["places"])
 
 MOST_STORE_BYTES = 16 * 1024 * 1024
-_REGIONS = 20
 
 _FEATURE_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -59,13 +60,23 @@ class Region(BaseModel):
     radius_m: float
 
 
+class BeaconRegion(BaseModel):
+    """All beacons of a uuid and major; range them while the phone is in earshot."""
+
+    id: str
+    uuid: str
+    major: int
+
+
 class Regions(BaseModel):
-    """The regions that this phone should watch, best first."""
+    """The regions that this phone should watch, best first, and the circle in which they hold."""
 
     version: str
     refresh_after_m: float
     refresh_after_s: int
     regions: list[Region]
+    beacon_regions: list[BeaconRegion]
+    refresh_region: Region
 
 
 class Published(BaseModel):
@@ -88,26 +99,40 @@ def get_regions(
     latitude: Annotated[Latitude, Query()],
     longitude: Annotated[Longitude, Query()],
     platform: Annotated[Literal["ios", "android"], Query()],
-    limit: Annotated[int, Query(ge=1, le=100)] = _REGIONS,
+    limit: Annotated[int | None, Query(ge=1, le=100)] = None,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Any:
-    """The nearest regions, with a version that is also the ETag; the position is used and not kept."""
+    """The best regions, with a version that is also the ETag; the position is used and not kept.
+
+    Regions, beacon regions and the refresh region together are at most `limit`, and 20 (ios) or 100 (android).
+    """
     del own
-    near = regions_near(
-        engine.catalog().index, latitude=latitude, longitude=longitude, platform=platform, limit=limit
+    plan = regions_for(
+        engine.catalog(),
+        engine.clock.now(),
+        latitude=latitude,
+        longitude=longitude,
+        platform=platform,
+        limit=limit,
     )
-    etag = f'"{near.version}"'
+    version = plan.version
+    etag = f'"{version}"'
     if if_none_match is not None and etag in if_none_match:
         return Response(status_code=304, headers={"etag": etag})
     response.headers["etag"] = etag
     return Regions(
-        version=near.version,
-        refresh_after_m=near.refresh_after_m,
-        refresh_after_s=near.refresh_after_s,
-        regions=[
-            Region(id=item.id, latitude=item.latitude, longitude=item.longitude, radius_m=item.radius_m)
-            for item in near.items
-        ],
+        version=version,
+        refresh_after_m=plan.refresh_after_m,
+        refresh_after_s=REFRESH_AFTER_S,
+        regions=[_region(circle) for circle in plan.circles],
+        beacon_regions=[BeaconRegion(id=one.id, uuid=one.uuid, major=one.major) for one in plan.beacons],
+        refresh_region=_region(plan.refresh),
+    )
+
+
+def _region(circle: Circle) -> Region:
+    return Region(
+        id=circle.id, latitude=circle.latitude, longitude=circle.longitude, radius_m=circle.radius_m
     )
 
 

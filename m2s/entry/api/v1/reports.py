@@ -35,7 +35,7 @@ class Table(BaseModel):
 )
 def get_report(
     engine: Here,
-    name: Literal["visits", "offers", "stores"],
+    name: Literal["visits", "offers", "stores", "beacons"],
     since: Annotated[InstantOrDay | None, Query(alias="from")] = None,
     until: Annotated[InstantOrDay | None, Query(alias="to")] = None,
     store_id: Annotated[Id | None, Query()] = None,

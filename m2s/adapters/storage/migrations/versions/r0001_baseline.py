@@ -23,6 +23,7 @@ def upgrade() -> None:
     _presence()
     _sightings()
     _visits()
+    _regulars()
     _decisions()
     _attempts()
     _coupons()
@@ -181,6 +182,19 @@ def _presence() -> None:
     )
 
 
+def _regulars() -> None:
+    op.create_table(
+        "regulars",
+        sa.Column("shopper_id", sa.Text(), nullable=False),
+        sa.Column("store_id", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("shopper_id", "store_id", "reason", "since", name="pk_regulars"),
+        sqlite_with_rowid=False,
+    )
+
+
 def _sightings() -> None:
     op.create_table(
         "sightings",
@@ -193,8 +207,8 @@ def _sightings() -> None:
         sa.Column("latitude", sa.Float()),
         sa.Column("longitude", sa.Float()),
         sa.Column("accuracy_m", sa.Float()),
-        sa.Column("speed_mps", sa.Float()),
         sa.Column("flags", sa.Integer(), nullable=False),
+        sa.Column("speed_mps", sa.Float()),
         sa.Column("detail", sa.Text()),
         sa.PrimaryKeyConstraint("seq", name="pk_sightings"),
     )
