@@ -168,10 +168,11 @@ def _radius(store: Store, seen: Tally) -> Iterator[Finding]:
 
 
 def _best_factor(visits: dict[float, int], *, may_shrink_to: float) -> float:
-    """The smallest radius that finds as many visits as any, where that is another than the store's."""
-    most = max(visits.values())
+    """A larger radius that finds clearly more visits, else the smallest that finds as many; 1 where neither is."""
+    larger = {factor: many for factor, many in visits.items() if factor > 1.0}
+    most = max(larger.values())
     if most >= _MORE * visits[1.0]:
-        return min(factor for factor in FACTORS if factor > 1.0 and visits[factor] >= _AS_MANY * most)
+        return min(factor for factor, many in larger.items() if many >= _AS_MANY * most)
     smaller = [f for f in FACTORS if may_shrink_to <= f < 1.0 and visits[f] >= _AS_MANY * visits[1.0]]
     return min(smaller, default=1.0)
 

@@ -6,11 +6,13 @@ from collections.abc import Iterable, Sequence
 from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from m2s.core.places.store import Store
 from m2s.core.places.zone import PREMISES, Circle
 from m2s.core.presence.evidence import Evidence, Kind, Transition
-from m2s.core.presence.tuning import LEAST, Tally, advice, as_if_wider, tally, too_few
+from m2s.core.presence.tuning import FACTORS, LEAST, Tally, advice, as_if_wider, tally, too_few
 from m2s.core.presence.visit import StayRules
 from tests.core.places.stores import area_feature, point_feature, stores
 
@@ -122,6 +124,20 @@ def test_a_radius_that_could_be_smaller_is_told_but_none_below_the_smallest() ->
     assert codes(narrow, [stay(narrow, 20, 12)] * 40) == []
     heard = shop(60, beacons=[BEACON])
     assert codes(heard, [stay(heard, 20, 12)] * 40) == ["radius"]
+
+
+@given(st.lists(st.integers(0, 50), min_size=len(FACTORS), max_size=len(FACTORS)))
+def test_whatever_other_radii_would_find_there_is_an_answer(visits: list[int]) -> None:
+    told = advice(shop(100), Tally(stays=LEAST, visits=dict(zip(FACTORS, visits, strict=True))))
+    by_radius_m = {75: visits[0], 100: visits[1], 125: visits[2], 150: visits[3]}
+    for finding in told:
+        advised = by_radius_m[int(finding.advice.split()[1])]
+        assert advised >= (1.2 if "more" in finding.advice else 0.95) * 0.95 * visits[1]
+
+
+def test_a_radius_that_finds_more_because_it_is_smaller_is_advised() -> None:
+    told = advice(shop(100), Tally(stays=LEAST, visits={0.75: 20, 1.0: 10, 1.25: 9, 1.5: 9}))
+    assert [finding.advice.split()[:2] for finding in told] == [["premises_radius_m", "75"]]
 
 
 def test_a_polygon_has_no_radius_to_tune() -> None:
