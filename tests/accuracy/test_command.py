@@ -15,7 +15,7 @@ def test_what_cannot_be_scored_is_skipped_with_the_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("M2S_DATA", str(tmp_path))
-    monkeypatch.setattr("sys.argv", ["accuracy"])
+    monkeypatch.setattr("sys.argv", ["accuracy", "--without", "simulated"])
     assert main() == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in lines] == ["doorway", "cells", "nearest", "distance", "stays"]
@@ -32,3 +32,13 @@ def test_the_chosen_part_is_one_json_list(
     (row,) = json.loads(capsys.readouterr().out)
     assert (row["name"], row["n"], row["met"]) == ("nearest beacon", 348, True)
     assert row["ours"]["low"] < row["ours"]["value"] < row["ours"]["high"]
+
+
+@pytest.mark.parametrize("days", ["0", "-3", "many"])
+def test_a_size_that_is_none_is_refused(
+    days: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["accuracy", "--only", "simulated", f"--person-days={days}"])
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    assert "from 1 up" in capsys.readouterr().err

@@ -1,0 +1,47 @@
+"""The figures on a few simulated days through the real engine, with floors that only what is broken falls below."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from accuracy.aimed import Aimed
+from accuracy.happened import Happened
+from accuracy.simulated import SCENARIOS, judged
+from accuracy.simulated_days import DAYS, lived, sized
+from beacons.sim.simulation import Crowd
+from m2s.entry.cli.scenario_file import load_scenario, shipped
+
+CROWD = Crowd(buyers=12, passers_by=12, drivers=4, staff=2, queue=2, residents=2)
+
+
+@pytest.fixture(scope="module")
+def rows() -> dict[str, Aimed]:
+    scenario = replace(load_scenario("high_street"), days=2, crowd=CROWD)
+    return {row.name: row for row in judged([Happened(lived(scenario))], seed=1) if isinstance(row, Aimed)}
+
+
+def test_both_kinds_of_stores_have_all_figures_of_a_street(rows: dict[str, Aimed]) -> None:
+    figures = ("precision", "recall", "dwell", "passers-by", "staff and residents", "daily total")
+    assert set(rows) == {f"{name}, {kind}" for name in figures for kind in ("beacons", "positions only")}
+    assert all(row.n >= row.groups > 0 for row in rows.values())
+
+
+@pytest.mark.parametrize("kind", ["beacons", "positions only"])
+def test_most_visits_are_found_and_most_that_are_counted_are_real(rows: dict[str, Aimed], kind: str) -> None:
+    assert rows[f"precision, {kind}"].ours.value > 0.6
+    assert rows[f"recall, {kind}"].ours.value > 0.6
+    assert rows[f"dwell, {kind}"].ours.value < 300
+    assert rows[f"passers-by, {kind}"].ours.value < 0.2
+
+
+def test_all_scenarios_that_ship_are_scored() -> None:
+    assert sorted(SCENARIOS) == sorted(shipped())
+
+
+def test_the_size_is_at_least_what_was_asked_for() -> None:
+    loaded = [load_scenario(name) for name in SCENARIOS]
+    whole = DAYS * sum(len(one.crowd.kinds()) for one in loaded)
+    made = [sized(one, 20_000, whole=whole) for one in loaded]
+    assert 20_000 <= sum(one.days * len(one.crowd.kinds()) for one in made) < 21_000
