@@ -122,7 +122,8 @@ class Measured:
 def _covered(owner: Ints, degrees: Floats, *, reaches_m: Floats, is_shaped: Bools) -> Bools:
     """Which zones lie within a circle of their store round the same middle: what is near them is near that."""
     radii_m = np.where(is_shaped, 0.0, reaches_m)
-    widest = np.lexsort((-radii_m, owner))[np.flatnonzero(np.diff(owner, prepend=-1))][owner]
+    begins = np.diff(owner, prepend=-1) > 0
+    widest = np.lexsort((-radii_m, owner))[np.flatnonzero(begins)][np.cumsum(begins) - 1]
     beneath = (reaches_m <= radii_m[widest]) & (widest != np.arange(owner.size))
     covered: Bools = beneath & (degrees == degrees[widest]).all(axis=1)
     return covered

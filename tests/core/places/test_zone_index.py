@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -198,6 +199,13 @@ def test_without_stores_everything_is_away() -> None:
     located = index.locate(np.array([48.0, 49.0]), np.array([2.0, 2.0]))
     assert located.away.all()
     assert located.point_index.size == located.zone_index.size == located.distance_m.size == 0
+
+
+def test_a_store_without_zones_is_nowhere_and_leaves_the_others_where_they_are() -> None:
+    first, bare, last = stores(*(point_feature(f"shop-{n}", 48 + n, 2) for n in range(3)))
+    index = ZoneIndex.build([first, replace(bare, zones=()), last])
+    found = index.match(np.array([48.0, 49.0, 50.0]), np.array([2.0, 2.0, 2.0]))
+    assert {index.zones[zone].store_id for zone in found.zone_index.tolist()} == {first.id, last.id}
 
 
 def test_without_positions_nothing_is_located() -> None:
