@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from beacons.sim.client import Registration
-from beacons.sim.phone import Watch
+from beacons.sim.phone import Circle, Watch
 from beacons.sim.scenario import Scenario
 from beacons.sim.simulation import Crowd
 from beacons.sim.truth import MeasuredVisit, TrueVisit, Truth
@@ -162,7 +162,7 @@ class _Line:
             limit=None,
         )
         return Watch(
-            frozenset(circle.id for circle in plan.circles),
+            {one.id: Circle(one.latitude, one.longitude, one.radius_m) for one in plan.circles},
             {(one.uuid, one.major): one.id for one in plan.beacons},
             holds_m=plan.refresh_after_m,
             asked_at=at,

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks import (
+    backtest,
     catalog_swap,
     http_load,
     id_window,
@@ -67,6 +68,7 @@ _ROWS: dict[str, Callable[[Path], Sequence[_Measured]]] = {
     "memory": lambda folder: memory.resident(folder, seed=SEED),
     "rebuild": lambda folder: upkeep.rebuild(folder, seed=SEED),
     "retention": lambda folder: [upkeep.retention(folder, seed=SEED)],
+    "backtest": lambda folder: [backtest.backtest(folder, seed=SEED)],
     "point": lambda folder: [points.single_point(folder, seed=SEED)],
     "postgis": lambda _: postgis.matches(SEED),
     "window": lambda _: id_window.window(),

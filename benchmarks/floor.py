@@ -77,13 +77,14 @@ def _driver_as_it_comes() -> Iterator[None]:
 
 def row_of(device: str, item: Sighting, received_at_ms: int) -> SightingRow:
     """A sighting as storage takes it."""
-    head = (device, item.id, item.__struct_config__.tag, received_at_ms - (item.age_ms or 0), received_at_ms)
+    head = (device, item.id, received_at_ms - (item.age_ms or 0), received_at_ms)
+    kind = item.__struct_config__.tag
     if isinstance(item, Location):
-        return (*head, item.latitude, item.longitude, item.accuracy_m, 0, item.speed_mps, None)
+        return (*head, item.latitude, item.longitude, item.accuracy_m, 0, item.speed_mps, None, kind)
     if isinstance(item, Geofence):
         detail: dict[str, object] = {"transition": item.transition, "region_ids": item.region_ids}
     else:
         assert isinstance(item, BeaconSighting)
         samples = [[sample.age_ms, sample.rssi_dbm] for sample in item.samples]
         detail = {"uuid": item.uuid, "major": item.major, "minor": item.minor, "samples": samples}
-    return (*head, None, None, None, 0, None, json.dumps(detail))
+    return (*head, None, None, None, 0, None, json.dumps(detail), kind)

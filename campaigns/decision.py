@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from campaigns import arbitration, eligibility, holdout, sendlaw
-from campaigns.eligibility import CHECKS, Case
-from campaigns.facts import Candidate, Check, Decision, Outcome, Policy, ShopperFacts
-from campaigns.model import Channel
+from campaigns.eligibility import CHECKS
+from campaigns.facts import Candidate, Case, Check, Decision, Outcome, Policy, ShopperFacts
+from campaigns.model import AfterRedemption, Channel
 from campaigns.texts import choose_language
 
 
@@ -79,8 +79,9 @@ def deferred_until(
     if not candidate.occasion.scheduled:
         return None
     place = eligibility.place_of(candidate, shopper)
+    law = eligibility.law_at(place, policy)
     opening = sendlaw.next_opening(
-        policy.default_law, now, tz=place.tz, country=place.country, subdivision=place.subdivision
+        law, now, tz=place.tz, country=place.country, subdivision=place.subdivision
     )
     still_valid = opening <= candidate.occasion.at + candidate.offer.valid_for
     return opening if opening > now and still_valid else None
@@ -99,9 +100,11 @@ def _asked(case: Case) -> tuple[Check, ...]:
     """The checks up to and including the first that fails."""
     trace = []
     for rule in CHECKS:
-        trace.append(rule(case))
-        if not trace[-1].passed:
-            break
+        check = rule(case)
+        if check is not None:
+            trace.append(check)
+            if not check.passed:
+                break
     return tuple(trace)
 
 
@@ -113,7 +116,7 @@ def _hold_out(case: Case, trace: tuple[Check, ...]) -> _Verdict:
     candidate, policy = case.candidate, case.policy
     experiments = [
         ("universal_holdout", holdout.UNIVERSAL, policy.universal_salt, policy.universal_holdout),
-        ("holdout", candidate.campaign.id, candidate.salt, candidate.campaign.holdout),
+        ("holdout", experiment_of(candidate), candidate.salt, candidate.campaign.holdout),
     ]
     if policy.universal_holdout == 0 and holdout.UNIVERSAL not in case.shopper.arms:
         # Recording an arm while the universal holdout is off would exempt the shopper once it is on.
@@ -125,6 +128,13 @@ def _hold_out(case: Case, trace: tuple[Check, ...]) -> _Verdict:
         if not check.passed:
             return _Verdict(Outcome.GHOST, trace, arms)
     return _Verdict(Outcome.SEND, trace, arms)
+
+
+def experiment_of(candidate: Candidate) -> str:
+    """The name of the experiment that a decision belongs to: who redeemed is not who was drawn for the campaign."""
+    if isinstance(candidate.offer.trigger, AfterRedemption):
+        return f"{candidate.campaign.id}/{candidate.offer.id}"
+    return candidate.campaign.id
 
 
 def _arm(case: Case, name: str, *, experiment: str, salt: str, share: float) -> tuple[Check, str]:
@@ -162,7 +172,8 @@ def _language(case: Case, channel: Channel | None) -> str | None:
 def _valid_until(case: Case) -> datetime:
     offer, store = case.candidate.offer, case.candidate.store
     until = case.now + offer.valid_for
-    return min(until, store.closes_at) if offer.when.open and store.closes_at is not None else until
+    closes_at = store.closes_at if store.is_open else store.then_closes_at
+    return min(until, closes_at) if offer.when.open and closes_at is not None else until
 
 
 def _instant_text(instant: datetime) -> str:

@@ -22,10 +22,15 @@ _FATES = {
     "claimed": "A message was planned by {channel} and is about to be sent.",
     "sending": "A message is being sent by {channel}.",
     "accepted": "A message was sent by {channel}.",
+    "delivered": "A message was sent by {channel}, and delivered, as its carrier says.",
+    "undelivered": "A message was sent by {channel}, and not delivered, as its carrier says.",
     "unknown": "A message was planned by {channel}, and nobody knows whether it was sent: no clear answer came.",
+    "unknown_final": "A message was planned by {channel}, and nobody will ever know whether it was sent: "
+    "no clear answer came.",
     "refused": "A message was planned by {channel}, and not sent: the receiver refused it ({reason}).",
     "expired": "A message was planned by {channel}, and not sent: it did not leave while it was valid.",
     "cancelled": "A message was planned by {channel}, and not sent: at the second look {cause}.",
+    "dead_letter": "A message was planned by {channel}, and kept as a dead letter instead of sent: {cause}.",
 }
 _CAUSES = {
     "offer_active": "the campaign was paused or stopped, or no longer had this offer",
@@ -34,8 +39,11 @@ _CAUSES = {
     "pressure": "the shopper had had too many other messages",
     "send_law": "the law no longer allowed it at that hour",
     "valid": "it was no longer valid",
+}
+_DEAD_CAUSES = {
     "lost": "sending it had been broken off too often",
     "error": "it could not be judged; the operator's log says why",
+    "retries": "it failed too often while others got through",
 }
 _SPANS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 _UNIT_NAMES = {"d": "day", "h": "hour", "m": "minute", "s": "second"}
@@ -43,10 +51,14 @@ _UNIT_NAMES = {"d": "day", "h": "hour", "m": "minute", "s": "second"}
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """What became of a message: its `state` in the outbox, and why where that needs saying."""
+    """What became of a message: its `state` in the outbox, and why where that needs saying.
+
+    `channel` is the one that it went by where that is not the decision's: that one had refused it.
+    """
 
     state: str
     reason: str | None
+    channel: str | None = None
 
 
 def explain(record: Decision | Record, fate: Fate | None = None) -> list[str]:
@@ -54,9 +66,19 @@ def explain(record: Decision | Record, fate: Fate | None = None) -> list[str]:
     outcome, channel, trace = _parts(record)
     summary = _OUTCOMES[outcome].format(channel=channel)
     if fate is not None:
-        cause = _CAUSES.get(fate.reason or "", f"it was held back ({fate.reason})")
-        summary = _FATES[fate.state].format(channel=channel, reason=fate.reason, cause=cause)
+        summary = _fate(fate, channel)
     return [summary, *(sentence(check) for check in trace)]
+
+
+def _fate(fate: Fate, channel: str) -> str:
+    if fate.state == "dead_letter":
+        cause = _DEAD_CAUSES.get(fate.reason or "", f"the provider cannot take it ({fate.reason})")
+    else:
+        cause = _CAUSES.get(fate.reason or "", f"it was held back ({fate.reason})")
+    told = _FATES[fate.state].format(channel=fate.channel or channel, reason=fate.reason, cause=cause)
+    if fate.channel in (None, channel):
+        return told
+    return f"{told} It was planned by {channel} first, which refused it."
 
 
 def sentence(check: Check | Record) -> str:
@@ -95,6 +117,26 @@ def _store_open(check: Check) -> str:
     return f"{seen}; the offer asks for an open store{needed}."
 
 
+def _open_on_arrival(check: Check) -> str:
+    seen = {
+        "unknown": "The store's opening hours are not known",
+        "closed": "The store is closed when the shopper can be there",
+        "open": "The store is open when the shopper can be there",
+    }.get(str(check.value), "")
+    if not seen:
+        left = _number(check.value)
+        after = f"for another {_span(left)}" if left >= 0 else f"no more: it closes {_span(-left)} before"
+        seen = f"When the shopper can be there the store is open {after}"
+    needed = f" for at least {_span(_number(check.limit))}" if check.limit else ""
+    return f"{seen}; the offer asks for a store that is open then{needed}."
+
+
+def _holidays(check: Check) -> str:
+    day = "no public holiday" if check.value == "no holiday" else f"a public holiday there ({check.value})"
+    asked = "not made on public holidays" if check.limit == "skip" else "made on public holidays only"
+    return f"The day was {day}; the offer is {asked}."
+
+
 def _consent(check: Check) -> str:
     return f"The shopper's consents in force: {check.value}; the offer needs {check.limit}."
 
@@ -118,6 +160,34 @@ def _not_inside(check: Check) -> str:
     return f"{seen}; the offer is for shoppers who are outside and have been for at least {needed}."
 
 
+def _staff(check: Check) -> str:
+    if check.passed:
+        return "The shopper is taken for staff of another store, not of this one."
+    return "The shopper is taken for staff of this store, and staff get no offers of it."
+
+
+def _audience(check: Check) -> str:
+    if check.passed:
+        return f"The shopper belongs to the audience: {check.limit}."
+    seen = "nothing is known" if check.value is None else f"the shopper has {check.value}"
+    return f"The offer is for shoppers with {check.limit}; {seen}."
+
+
+def _budget(check: Check) -> str:
+    verdict = "so there is enough left" if check.passed else "so nothing is left for another message"
+    return f"The campaign has used up {check.value}, of {check.limit}; {verdict}."
+
+
+def _stock(check: Check) -> str:
+    verdict = "" if check.passed else ", so none is left"
+    return f"{_counted(str(check.value), 'coupon')} of {check.limit} had been issued{verdict}."
+
+
+def _store_pace(check: Check) -> str:
+    sent = f"The offer had been sent {_times(check.value)} at this store {_last(check.limit)}"
+    return f"{sent}; {_rate(check.limit)}."
+
+
 def _per_shopper(check: Check) -> str:
     if check.limit is None:
         return f"The shopper had had this offer {_times(check.value)} before; it sets no limit per shopper."
@@ -128,7 +198,8 @@ def _pressure(check: Check) -> str:
     messages = f"{check.value} message{'' if check.value == 1 else 's'}"
     if check.limit is None:
         return f"The shopper had {messages} before; there is no limit across campaigns."
-    return f"The shopper had {messages} {_last(check.limit)}; {_rate(check.limit)}."
+    rate, which = _rule_parts(str(check.limit))
+    return f"The shopper had {messages}{which} {_last(rate)}; {_rate(rate)}."
 
 
 def _send_law(check: Check) -> str:
@@ -167,10 +238,17 @@ def _valid(check: Check) -> str:
 _SENTENCES: Mapping[str, Callable[[Check], str]] = {
     "offer_active": _offer_active,
     "fresh": _fresh,
+    "holidays": _holidays,
     "store_open": _store_open,
+    "open_on_arrival": _open_on_arrival,
     "consent": _consent,
     "channel": _channel,
+    "staff": _staff,
+    "audience": _audience,
     "not_inside": _not_inside,
+    "budget": _budget,
+    "stock": _stock,
+    "store_pace": _store_pace,
     "per_shopper": _per_shopper,
     "pressure": _pressure,
     "send_law": _send_law,
@@ -238,6 +316,13 @@ def _rate(rate: object) -> str:
 def _rate_parts(rate: object) -> tuple[str, str, str]:
     count, _, window = str(rate).partition(" per ")
     return count, window[:-1], window[-1:]
+
+
+def _rule_parts(rule: str) -> tuple[str, str]:
+    """The rate of a pressure rule and which messages it is about: ` by sms`, ` tagged promo` or nothing."""
+    rate, by, channel = rule.partition(" by ")
+    rate, tagged, tag = rate.partition(" tagged ")
+    return rate, f"{by}{channel}{tagged}{tag}"
 
 
 def _window(length: str, unit: str) -> str:

@@ -1,11 +1,13 @@
 """What must be known to decide? Plain values that the service gathers; deciding asks for nothing else."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 
-from campaigns.model import Campaign, Channel, Offer, Rate
+from campaigns.history import NO_HISTORY, History
+from campaigns.model import Campaign, Channel, Money, Offer, Rate
 
 
 class Outcome(StrEnum):
@@ -22,7 +24,8 @@ class StoreFacts:
 
     `is_open` and the closings are None where hours are not known. `closes_at` ends the opening that is on now;
     `last_closing_at` is the last closing of the store's day, None where it does not open any more that day.
-    Where the store never closes both are None.
+    Where the store never closes both are None. `opens_at` is the next opening of a closed store, `then_closes_at`
+    its end.
     """
 
     store_id: str
@@ -36,6 +39,8 @@ class StoreFacts:
     is_open: bool | None
     closes_at: datetime | None
     last_closing_at: datetime | None
+    opens_at: datetime | None = None
+    then_closes_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +58,24 @@ class Occasion:
     at: datetime
     scheduled: bool
     distance_m: float | None = None
+    speed_mps: float | None = None
+
+
+NO_TAGS: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class PastOffer:
-    """One earlier `send` or `ghost` of the shopper; pressure and `per_shopper` count both alike."""
+    """One earlier `send` or `ghost` of the shopper; pressure and `per_shopper` count both alike.
+
+    `tags` are those that the campaign had then.
+    """
 
     at: datetime
     campaign_id: str
     offer_id: str
+    channel: Channel | None = None
+    tags: frozenset[str] = NO_TAGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +86,7 @@ class ShopperFacts:
     positions for marketing; `reachable` the channels with an address. `inside_store_ids`
     are the stores whose premises the shopper is in now, `left_at` when the last counted visit of each ended.
     `arms` are arms recorded at an earlier first decision, by experiment name ("treatment" or "control").
+    `staff_at` are the stores whose staff the shopper is taken for; `history` is there where a live audience asks.
     """
 
     shopper_id: str
@@ -85,6 +100,24 @@ class ShopperFacts:
     inside_store_ids: frozenset[str]
     left_at: Mapping[str, datetime]
     arms: Mapping[str, str]
+    staff_at: frozenset[str] = frozenset()
+    history: History = NO_HISTORY
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What sends have used up so far; ghosts use up nothing.
+
+    `messages`, `cost` and `coupons` are of the campaign, `stock` counts the coupons of the offer, `paced` the sends
+    of the offer at the store within the window of its pace, `at_store` all sends of the campaign at the store.
+    """
+
+    messages: int = 0
+    cost: Decimal = Decimal(0)
+    coupons: int = 0
+    stock: int = 0
+    paced: int = 0
+    at_store: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,16 +131,45 @@ class Candidate:
     paused: bool
     occasion: Occasion
     store: StoreFacts
+    spent: Spent = Spent()
+
+
+@dataclass(frozen=True, slots=True)
+class PressureRule:
+    """A rate of the house: of all messages, or of those by one channel, or of campaigns with one tag."""
+
+    rate: Rate
+    channel: Channel | None = None
+    tag: str | None = None
+
+    @property
+    def window(self) -> timedelta:
+        """How far back it looks."""
+        return self.rate.window
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """House rules across campaigns; `default_law` names the send law where a country has none of its own."""
+    """House rules across campaigns; `default_law` names the send law at home and where a country has none of its own.
 
-    pressure: tuple[Rate, ...]
+    `prices` are what a push, or a part of an SMS, costs.
+    """
+
+    pressure: tuple[PressureRule, ...]
     universal_holdout: float
     universal_salt: str
     default_law: str = "fr-strict"
+    prices: Mapping[Channel, Money] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One candidate, one shopper, one instant and the house's policy: all that a rule may look at."""
+
+    candidate: Candidate
+    shopper: ShopperFacts
+    now: datetime
+    policy: Policy
 
 
 @dataclass(frozen=True, slots=True)

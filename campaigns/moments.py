@@ -21,21 +21,21 @@ _WEEKDAY_NAMES = (
 FIRST_YEAR, LAST_YEAR = 2000, 2100
 """Years in which a campaign can run; far enough from the ends of the calendar for any local time."""
 
-_DATE = pattern(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+DATE_FORM = pattern(r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])")
 _LOOSE_DATE = pattern(r"([0-9]{4})[-/.]([0-9]{1,2})[-/.]([0-9]{1,2})")
 _DAY_FIRST = pattern(r"([0-9]{1,2})[-/.]([0-9]{1,2})[-/.]([0-9]{4})")
-_INSTANT = pattern(
+INSTANT_FORM = pattern(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?"
     r"(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
-_HOURS = pattern(r"([0-9]{2}):([0-9]{2}) ?- ?([0-9]{2}):([0-9]{2})")
+HOURS_FORM = pattern(r"([0-9]{2}):([0-9]{2}) ?- ?([0-9]{2}):([0-9]{2})")
 _CLOCK = pattern(r"([0-9]{2}):([0-9]{2})")
 
 
 def local_date(text: str) -> date:
     """A day such as 2026-11-01."""
     try:
-        day = date.fromisoformat(text) if _DATE.fullmatch(text) else None
+        day = date.fromisoformat(text) if DATE_FORM.fullmatch(text) else None
     except ValueError:
         day = None
     if day is None:
@@ -72,7 +72,7 @@ def instant(text: str) -> datetime:
     """An RFC 3339 instant with its offset; in UTC."""
     hint = "a time with its offset, as in 2026-11-07T10:00:00+01:00, or a weekday and a time, as in sat 10:00"
     try:
-        at = datetime.fromisoformat(text.upper()) if _INSTANT.fullmatch(text) else None
+        at = datetime.fromisoformat(text.upper()) if INSTANT_FORM.fullmatch(text) else None
         if at is not None and FIRST_YEAR < at.year < LAST_YEAR:
             return at.astimezone(UTC)
     except ValueError:
@@ -114,7 +114,7 @@ def _near_weekday(text: str) -> str | None:
 
 def hours(text: str) -> Hours:
     """A span of local time such as 08:30-10:30; an end at or before the start is on the next day."""
-    found = _HOURS.fullmatch(text)
+    found = HOURS_FORM.fullmatch(text)
     if not found:
         raise BadValueError(f"{shown(text)} is not a span of hours", 'from-until, as in "08:30-10:30"')
     since = int(found[1]) * 60 + int(found[2])

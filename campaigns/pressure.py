@@ -3,9 +3,13 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from campaigns.model import Rate
+from campaigns.facts import PastOffer, PressureRule
+from campaigns.model import Channel, Rate
+from campaigns.problems import shown, suggestion
+from campaigns.values import BadValueError, rate
 
 _UNITS = (("d", timedelta(days=1)), ("h", timedelta(hours=1)), ("m", timedelta(minutes=1)))
+_BY, _TAGGED = " by ", " tagged "
 
 
 def count_in_window(past: Sequence[datetime], now: datetime, *, window: timedelta) -> int:
@@ -13,10 +17,47 @@ def count_in_window(past: Sequence[datetime], now: datetime, *, window: timedelt
     return sum(now - window < at <= now for at in past)
 
 
-def tightest(past: Sequence[datetime], now: datetime, *, rates: Sequence[Rate]) -> tuple[Rate, int] | None:
-    """The rate that leaves the fewest messages (the first of equals) and its count; None without rates."""
-    counts = [(rate, count_in_window(past, now, window=rate.window)) for rate in rates]
-    return min(counts, key=lambda pair: pair[0].count - pair[1], default=None)
+def tightest(
+    past: Sequence[PastOffer],
+    now: datetime,
+    *,
+    rules: Sequence[PressureRule],
+    channel: Channel | None,
+    tags: frozenset[str],
+) -> tuple[PressureRule, int] | None:
+    """Of the rules that hold for a message by a channel, of a campaign with these tags, the one that leaves the fewest
+    messages (the first of equals), and its count; None without such rules."""
+    counts = [
+        (rule, count_in_window([one.at for one in past if _weighs(one, rule)], now, window=rule.window))
+        for rule in rules
+        if (rule.channel is None or rule.channel == channel) and (rule.tag is None or rule.tag in tags)
+    ]
+    return min(counts, key=lambda pair: pair[0].rate.count - pair[1], default=None)
+
+
+def pressure_rule(text: str) -> PressureRule:
+    """What a house writes, e.g. `2 per 7d`, `1 per 7d by sms` or `1 per 30d tagged promo`.
+
+    Raises BadValueError with the right form.
+    """
+    if _TAGGED in text:
+        written, _, tag = text.partition(_TAGGED)
+        if not tag.strip():
+            raise BadValueError(f"{shown(text)} names no tag", "write for example 1 per 30d tagged promo")
+        return PressureRule(rate(written), tag=tag.strip())
+    written, _, name = text.partition(_BY)
+    if not name:
+        return PressureRule(rate(written))
+    if name.strip() not in {channel.value for channel in Channel}:
+        near = suggestion(name.strip(), [channel.value for channel in Channel])
+        raise BadValueError(f"{shown(name.strip())} is no channel", near or "write push, sms or webhook")
+    return PressureRule(rate(written), channel=Channel(name.strip()))
+
+
+def rule_text(rule: PressureRule) -> str:
+    """A rule as the house writes it."""
+    by = f"{_BY}{rule.channel}" if rule.channel else ""
+    return f"{rate_text(rule.rate)}{by}{f'{_TAGGED}{rule.tag}' if rule.tag else ''}"
 
 
 def rate_text(rate: Rate) -> str:
@@ -25,3 +66,9 @@ def rate_text(rate: Rate) -> str:
         if not rate.window % unit:
             return f"{rate.count} per {rate.window // unit}{letter}"
     return f"{rate.count} per {rate.window.total_seconds():g}s"
+
+
+def _weighs(past: PastOffer, rule: PressureRule) -> bool:
+    return (rule.channel is None or past.channel == rule.channel) and (
+        rule.tag is None or rule.tag in past.tags
+    )

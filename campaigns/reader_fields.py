@@ -1,24 +1,29 @@
 """How are the keys of one mapping read? Each exactly once, each wrong one reported, and reading goes on."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from campaigns.outline import Named, Reference
+from campaigns.outline import Named, Reference, StoreOutline
 from campaigns.problems import Report, shown, suggestion
 from campaigns.reader_nodes import ListNode, MappingNode, Node, ScalarNode
+from campaigns.reader_shapes import Flag, One, Parse, Part, Section, Several, Value
+from campaigns.smslaw import SmsRules
 from campaigns.values import BadValueError, is_ambiguous
 
 T = TypeVar("T")
-Parse = Callable[[str], T]
-"""Returns the meaning of a text or raises BadValueError."""
 
 
 @dataclass(slots=True)
 class Reading:
-    """What reading a file gathers besides the campaign."""
+    """What reading a file gathers besides the campaign. `stores` are those that take part, as far as they are known.
+
+    `sms` are the rules of the house for SMS, None where they are not asked.
+    """
 
     report: Report
+    sms: SmsRules | None = None
+    stores: Sequence[StoreOutline] = ()
     references: list[Reference] = field(default_factory=list)
 
     def refer(self, kind: Named, node: ScalarNode) -> None:
@@ -47,6 +52,13 @@ class Reading:
         except BadValueError as error:
             self._add(node, error.code, detail=error.detail, hint=error.hint)
             return None
+
+    def value(self, node: Node, value: Value[T]) -> T | None:
+        """As `parse`, by the table; what is to be looked up among the stores is noted."""
+        found = self.parse(node, value.parse, word=value.quoted)
+        if found is not None and value.named is not None and isinstance(node, ScalarNode):
+            self.refer(value.named, node)
+        return found
 
     def _add(self, node: Node, code: str, *, detail: str, hint: str) -> None:
         if not self.report.has(node.at):
@@ -127,6 +139,35 @@ class Fields:
                 found.append((value, item))
         return found
 
+    def one(self, key: One[T]) -> T | None:
+        """The value of a key of the table; None when it is absent or wrong."""
+        node = self._wanted(key.name, required=key.required)
+        return None if node is None else self.reading.value(node, key.value)
+
+    def all(self, key: Several[T]) -> list[tuple[T, ScalarNode]]:
+        """The values of a key of the table, each with its node; none when it is absent, wrong ones are left out."""
+        self._wanted(key.name, required=key.required)
+        found = self.several(key.name, key.value.parse, word=key.value.quoted)
+        if key.value.named is not None:
+            for _, node in found:
+                self.reading.refer(key.value.named, node)
+        return found
+
+    def truth(self, key: Flag) -> bool | None:
+        """The `true` or `false` of a key of the table; None when it is absent or wrong."""
+        self._wanted(key.name, required=key.required)
+        return self.flag(key.name)
+
+    def part(self, key: Part) -> "Fields | None":
+        """The mapping under a key of the table; None when it is absent or none."""
+        node = self._wanted(key.name, required=key.required)
+        return None if node is None else open_part(self.reading, node, key.section)
+
+    def _wanted(self, key: str, *, required: bool) -> Node | None:
+        if required and not self.present(key):
+            return None
+        return self.node(key)
+
     def section(self, key: str, *, what: str, allowed: tuple[str, ...]) -> "Fields | None":
         """The mapping under a key; None when it is absent or not a mapping."""
         node = self.node(key)
@@ -141,3 +182,8 @@ def open_section(reading: Reading, node: Node, *, what: str, allowed: tuple[str,
         hint = "keys with values: " + ", ".join(f"{key}: …" for key in allowed)
         reading.report.add(node.at, "wrong_type", detail=f"{what} is a mapping", hint=hint)
     return None
+
+
+def open_part(reading: Reading, node: Node, section: Section) -> Fields | None:
+    """The fields of a node that must be a mapping of the table; None, with a problem noted, when it is not."""
+    return open_section(reading, node, what=section.what, allowed=section.names)

@@ -1,66 +1,59 @@
 """What does one offer of a campaign file say: trigger, schedule, limits, channels, coupon?"""
 
-from collections.abc import Callable
-from dataclasses import replace
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 
-from campaigns import moments, values
-from campaigns.model import (
-    At,
-    AudienceNear,
-    BeaconSeen,
-    Channel,
-    CouponTerms,
-    Dwell,
-    Enter,
-    Near,
-    Offer,
-    Proximity,
-    Rate,
-    Trigger,
-    When,
-)
-from campaigns.outline import Named
-from campaigns.reader_fields import Fields, Reading, open_section
-from campaigns.reader_nodes import MappingNode, Node, ScalarNode
+from campaigns import reader_keys as keys
+from campaigns.model import Channel, CouponTerms, Holidays, Offer, Transliterate, When
+from campaigns.reader_audience import Segments, read_audience
+from campaigns.reader_fields import Fields, Reading, open_part
+from campaigns.reader_nodes import MappingNode, Node
 from campaigns.reader_texts import Terms, read_message
+from campaigns.reader_trigger import read_trigger
 
-_KEYS = (
-    *("offer", "priority", "trigger", "when", "fresh", "audience", "limits", "channels", "valid_for"),
-    *("coupon", "message"),
-)
 _CLOSING = "closing"
+DEFAULT_SMS_PARTS = 3
+"""How many parts an SMS may have at its longest, when an offer does not say."""
 
 
-def read_offer(reading: Reading, node: Node, seen: set[str]) -> Offer | None:
-    """The offer that a node describes; None, with problems noted, when it lacks what an offer is made of.
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What an offer needs to know of the campaign that it is in; `seen` are the ids of the offers before it."""
 
-    `seen` are the ids of the offers before it; its own is added.
-    """
-    fields = open_section(reading, node, what="an offer", allowed=_KEYS)
+    segments: Segments
+    since: date | None
+    until: date | None
+    seen: set[str]
+
+
+def read_offer(reading: Reading, node: Node, around: Around) -> Offer | None:
+    """The offer that a node describes; None, with problems noted, when it lacks what an offer is made of."""
+    fields = open_part(reading, node, keys.AN_OFFER)
     if fields is None:
         return None
-    offer_id = fields.required("offer", values.identifier, word=True)
-    if offer_id in seen:
-        detail = f'another offer of this campaign is called "{offer_id}"'
-        fields.problem("offer", "duplicate_offer", detail=detail, hint="give each its own id")
-    seen.add(offer_id or "")
-    trigger = _trigger(fields)
+    offer_id = _id(fields, around.seen)
+    since, until = read_dates(fields)
+    _check_dates(fields, (since, until), around)
+    trigger = read_trigger(fields)
     when = _when(fields)
     channels = _channels(fields)
     coupon = _coupon(fields)
+    transliterate = Transliterate(fields.one(keys.TRANSLITERATE) or Transliterate.OFF)
+    limits = fields.part(keys.LIMITS)
     terms = Terms(
         trigger=trigger,
         open=when.open,
-        coupon=fields.node("coupon") is not None,
-        min_basket=_names_min_basket(fields.node("coupon")),
+        coupon=coupon,
+        named=_named(fields.node("coupon")),
+        transliterate=transliterate,
+        sms_parts=(limits.one(keys.SMS_PARTS) if limits else None) or DEFAULT_SMS_PARTS,
     )
     message = read_message(fields, channels, terms=terms)
-    _check_audience(fields)
-    priority = fields.optional("priority", values.integer(0, 100))
-    fresh = fields.optional("fresh", values.duration("1m", "10m"))
-    valid_for = fields.optional("valid_for", values.duration("1m", "30d"))
-    per_shopper = _per_shopper(fields)
+    audience = read_audience(fields, around.segments)
+    priority = fields.one(keys.PRIORITY)
+    fresh, valid_for = fields.one(keys.FRESH), fields.one(keys.VALID_FOR)
+    per_shopper = limits.one(keys.PER_SHOPPER) if limits else None
+    store_pace = limits.one(keys.STORE_PACE) if limits else None
     if offer_id is None or trigger is None:
         return None
     offer = Offer(
@@ -71,6 +64,11 @@ def read_offer(reading: Reading, node: Node, seen: set[str]) -> Offer | None:
         when=when,
         per_shopper=per_shopper,
         coupon=coupon,
+        since=since,
+        until=until,
+        audience=audience,
+        store_pace=store_pace,
+        transliterate=transliterate,
     )
     return replace(
         offer,
@@ -80,127 +78,58 @@ def read_offer(reading: Reading, node: Node, seen: set[str]) -> Offer | None:
     )
 
 
-def _trigger(fields: Fields) -> Trigger | None:
-    if not fields.present("trigger"):
-        return None
-    section = fields.section("trigger", what="a trigger", allowed=(*_TRIGGERS, "audience_near"))
-    if section is None:
-        return None
-    named = [key for key in _TRIGGERS if section.node(key) is not None]
-    if not named and section.unknown:
-        return None
-    if len(named) != 1:
-        detail = f"{len(named) or 'no'} triggers in one offer: " + (", ".join(named) or "none is named")
-        fields.problem("trigger", "one_trigger", detail=detail, hint="exactly one of " + ", ".join(_TRIGGERS))
-        return None
-    if named[0] != "at" and section.node("audience_near") is not None:
-        hint = "an offer with a zone or beacon goes to who is there"
-        section.problem("audience_near", "contradiction", detail="audience_near belongs to at", hint=hint)
-    return _TRIGGERS[named[0]](section)
+def read_dates(fields: Fields) -> tuple[date | None, date | None]:
+    """The first and the last day of a campaign or an offer."""
+    since, until = fields.one(keys.FROM), fields.one(keys.UNTIL)
+    if since and until and since > until:
+        fields.problem("until", "ends_before_start", detail=f"until {until} is before from {since}")
+    return since, until
 
 
-def _near(section: Fields) -> Near | None:
-    zone = _zone(section, "near")
-    return None if zone is None else Near(zone)
+def _id(fields: Fields, seen: set[str]) -> str | None:
+    offer_id = fields.one(keys.OFFER)
+    if offer_id in seen:
+        detail = f'another offer of this campaign is called "{offer_id}"'
+        fields.problem("offer", "duplicate_offer", detail=detail, hint="give each its own id")
+    seen.add(offer_id or "")
+    return offer_id
 
 
-def _enter(section: Fields) -> Enter | None:
-    zone = _zone(section, "enter")
-    return None if zone is None else Enter(zone)
-
-
-def _dwell(section: Fields) -> Dwell | None:
-    dwell = section.section("dwell", what="dwell", allowed=("zone", "for"))
-    if dwell is None:
-        return None
-    zone = _zone(dwell, "zone")
-    duration = dwell.required("for", values.duration("10s", "12h"))
-    return None if zone is None or duration is None else Dwell(zone, duration)
-
-
-def _beacon(section: Fields) -> BeaconSeen | None:
-    beacon = section.section("beacon", what="beacon", allowed=("place", "proximity", "for"))
-    if beacon is None:
-        return None
-    place = beacon.required("place", values.words(64), word=True)
-    node = beacon.node("place")
-    if place is not None and isinstance(node, ScalarNode):
-        beacon.reading.refer(Named.PLACE, node)
-    proximity = beacon.required("proximity", values.choice(*Proximity))
-    duration = beacon.required("for", values.duration("1s", "12h"))
-    if place is None or proximity is None or duration is None:
-        return None
-    return BeaconSeen(place, Proximity(proximity), duration)
-
-
-def _at(section: Fields) -> At | None:
-    moment = section.optional("at", moments.moment)
-    if not section.present("audience_near"):
-        return None
-    near = section.section("audience_near", what="audience_near", allowed=("within", "seen_within"))
-    if near is None:
-        return None
-    within_m = near.required("within", values.distance_m)
-    # Evidence lives thirteen months; nobody can have been seen before.
-    seen_within = near.required("seen_within", values.duration("1h", "395d"))
-    if moment is None or within_m is None or seen_within is None:
-        return None
-    return At(moment, AudienceNear(within_m, seen_within))
-
-
-_TRIGGERS: dict[str, Callable[[Fields], Trigger | None]] = {
-    "near": _near,
-    "enter": _enter,
-    "dwell": _dwell,
-    "beacon": _beacon,
-    "at": _at,
-}
-
-
-def _zone(section: Fields, key: str) -> str | None:
-    zone = section.required(key, values.identifier, word=True)
-    node = section.node(key)
-    if zone is not None and isinstance(node, ScalarNode):
-        section.reading.refer(Named.ZONE, node)
-    return zone
+def _check_dates(fields: Fields, days: tuple[date | None, date | None], around: Around) -> None:
+    for key, day in zip((keys.FROM.name, keys.UNTIL.name), days, strict=True):
+        early = day is not None and around.since is not None and day < around.since
+        late = day is not None and around.until is not None and day > around.until
+        if early or late:
+            whole = f"from {around.since}" if early else f"until {around.until}"
+            hint = "an offer runs within the days of its campaign"
+            fields.problem(key, "outside_campaign", detail=f"the campaign runs {whole}", hint=hint)
 
 
 def _when(fields: Fields) -> When:
-    section = fields.section("when", what="when", allowed=("days", "hours", "open", "closing_buffer"))
+    section = fields.part(keys.WHEN)
     if section is None:
         return When()
-    days = [span for span, _ in section.several("days", moments.weekdays)]
-    hours = tuple(span for span, _ in section.several("hours", moments.hours))
-    is_open = bool(section.flag("open"))
-    buffer = section.optional("closing_buffer", values.duration("0m", "12h"))
-    if buffer and not is_open:
-        detail = "closing_buffer has no effect while the offer does not ask for an open store"
-        section.problem("closing_buffer", "needs_open", detail=detail, hint="add open: true")
+    days = [span for span, _ in section.all(keys.DAYS)]
+    hours = tuple(span for span, _ in section.all(keys.HOURS))
+    is_open, on_arrival = bool(section.truth(keys.OPEN)), bool(section.truth(keys.OPEN_ON_ARRIVAL))
+    buffer = section.one(keys.CLOSING_BUFFER)
+    for key, asked in ((keys.CLOSING_BUFFER, buffer), (keys.OPEN_ON_ARRIVAL, on_arrival)):
+        if asked and not is_open:
+            detail = f"{key.name} has no effect while the offer does not ask for an open store"
+            section.problem(key.name, "needs_open", detail=detail, hint="add open: true")
     return When(
         days=frozenset[int]().union(*days) if days else When().days,
         hours=hours,
         open=is_open,
         closing_buffer=buffer or timedelta(0),
+        holidays=Holidays(section.one(keys.HOLIDAYS) or Holidays.ANY),
+        open_on_arrival=on_arrival,
     )
 
 
-def _check_audience(fields: Fields) -> None:
-    section = fields.section("audience", what="audience", allowed=("consent",))
-    if section and section.flag("consent") is False:
-        detail = "consent: false is refused: a marketing message without consent is unlawful"
-        section.problem("consent", "consent_needed", detail=detail, hint="consent: true, or leave it out")
-
-
-def _per_shopper(fields: Fields) -> Rate | None:
-    section = fields.section("limits", what="limits", allowed=("per_shopper",))
-    return section.optional("per_shopper", values.rate) if section else None
-
-
 def _channels(fields: Fields) -> list[tuple[Channel, int]]:
-    if not fields.present("channels"):
-        return []
     channels: list[tuple[Channel, int]] = []
-    for name, node in fields.several("channels", values.choice(*Channel)):
+    for name, node in fields.all(keys.CHANNELS):
         channel = Channel(name)
         if any(channel is other for other, _ in channels):
             fields.reading.report.add(
@@ -212,30 +141,23 @@ def _channels(fields: Fields) -> list[tuple[Channel, int]]:
 
 
 def _coupon(fields: Fields) -> CouponTerms | None:
-    section = fields.section("coupon", what="coupon", allowed=("value", "min_basket", "expires"))
+    section = fields.part(keys.COUPON)
     if section is None:
         return None
-    value = section.required("value", values.money)
-    min_basket = section.optional("min_basket", values.money)
+    value, min_basket = section.one(keys.VALUE), section.one(keys.MIN_BASKET)
     if value and min_basket and value.currency != min_basket.currency:
         detail = f"min_basket is in {min_basket.currency}, value in {value.currency}"
         section.problem("min_basket", "currency", detail=detail, hint="use one currency")
-    expires = section.required("expires", _expires)
+    expires, stock = section.one(keys.EXPIRES), section.one(keys.STOCK)
     if value is None or expires is None:
         return None
     if expires == _CLOSING:
-        return CouponTerms(value, min_basket, None, expires_at_closing=True)
-    return CouponTerms(value, min_basket, values.duration("1m", "366d")(expires))
+        return CouponTerms(value, min_basket, None, expires_at_closing=True, stock=stock)
+    return CouponTerms(value, min_basket, keys.EXPIRY.parse(expires), stock=stock)
 
 
-def _names_min_basket(coupon: Node | None) -> bool:
-    return isinstance(coupon, MappingNode) and "min_basket" in coupon.entries
-
-
-def _expires(text: str) -> str:
-    if text != _CLOSING:
-        try:
-            values.duration("1m", "366d")(text)
-        except values.BadValueError as error:
-            raise values.BadValueError(error.detail, f"{error.hint}, or closing", code=error.code) from None
-    return text
+def _named(coupon: Node | None) -> frozenset[str] | None:
+    """The keys under coupon, also where they are wrong; None where there is none."""
+    if coupon is None:
+        return None
+    return frozenset(coupon.entries) if isinstance(coupon, MappingNode) else frozenset()

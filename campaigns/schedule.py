@@ -1,11 +1,11 @@
-"""When is a wall-clock rule due? Weekly moments, days and hours in a time zone, right on both DST nights."""
+"""When is a wall-clock rule due? Moments, dates, days and hours in a time zone, right on both DST nights."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from campaigns.model import WEEKDAYS, Campaign, Hours, Weekly, When
+from campaigns.model import WEEKDAYS, Campaign, Hours, Moment, Offer, When
+from campaigns.walltimes import wall_times
 
 MINUTES_A_DAY = 24 * 60
 _DAY = timedelta(days=1)
@@ -41,25 +41,19 @@ def utc_of(wall: datetime, tz: str) -> datetime:
     return late
 
 
-def occurrences(moment: datetime | Weekly, tz: str, *, start: datetime, end: datetime) -> list[Occurrence]:
+def occurrences(moment: Moment, tz: str, *, start: datetime, end: datetime) -> list[Occurrence]:
     """The due times of a moment in (start, end], in order; an instant has at most one."""
     if isinstance(moment, datetime):
         key = f"{moment.astimezone(ZoneInfo(tz)):%Y-%m-%dT%H:%M}"
-        found = [Occurrence(moment.astimezone(UTC), key)]
+        found = {moment.astimezone(UTC): key}
     else:
-        found = list(_weekly(moment, tz, start=start, end=end))
-    return [occurrence for occurrence in found if start < occurrence.due <= end]
-
-
-def _weekly(moment: Weekly, tz: str, *, start: datetime, end: datetime) -> Iterator[Occurrence]:
-    # A gap can carry a day's moment into the next day, so a day more is looked at on either side.
-    day = start.astimezone(ZoneInfo(tz)).date() - _DAY
-    last = end.astimezone(ZoneInfo(tz)).date() + _DAY
-    while day <= last:
-        if day.weekday() in moment.weekdays:
-            wall = datetime.combine(day, time()) + timedelta(minutes=moment.minute_of_day)
-            yield Occurrence(utc_of(wall, tz), f"{wall:%Y-%m-%dT%H:%M}")
-        day += _DAY
+        # A gap can carry a time into the next day, so a day more is looked at on either side.
+        first, last = (edge.astimezone(ZoneInfo(tz)).replace(tzinfo=None) for edge in (start, end))
+        found = {}
+        for wall in wall_times(moment, first=first - _DAY, last=last + _DAY):
+            # Of several times inside one gap, the first names the instant after it.
+            found.setdefault(utc_of(wall, tz), f"{wall:%Y-%m-%dT%H:%M}")
+    return [Occurrence(due, key) for due, key in found.items() if start < due <= end]
 
 
 def within(when: When, tz: str, *, instant: datetime) -> bool:
@@ -76,10 +70,10 @@ def within(when: When, tz: str, *, instant: datetime) -> bool:
     )
 
 
-def campaign_active(campaign: Campaign, tz: str, *, instant: datetime) -> bool:
-    """Whether the local day in `tz` is within the campaign's whole days, `until` included."""
+def on_dates(dated: Campaign | Offer, tz: str, *, instant: datetime) -> bool:
+    """Whether the local day in `tz` is within the whole days of a campaign or offer, `until` included."""
     day = instant.astimezone(ZoneInfo(tz)).date()
-    return (campaign.since or date.min) <= day <= (campaign.until or date.max)
+    return (dated.since or date.min) <= day <= (dated.until or date.max)
 
 
 def local_text(instant: datetime, tz: str) -> str:
@@ -95,10 +89,10 @@ def when_text(when: When) -> str:
     return " ".join([days, *(_hours_text(span) for span in when.hours)])
 
 
-def dates_text(campaign: Campaign) -> str:
-    """The campaign's days in words, e.g. `from 2026-11-01 until 2026-11-30`."""
-    since = f"from {campaign.since}" if campaign.since else ""
-    until = f"until {campaign.until}" if campaign.until else ""
+def dates_text(dated: Campaign | Offer) -> str:
+    """The days of a campaign or offer in words, e.g. `from 2026-11-01 until 2026-11-30`."""
+    since = f"from {dated.since}" if dated.since else ""
+    until = f"until {dated.until}" if dated.until else ""
     return " ".join(part for part in (since, until) if part) or "any date"
 
 

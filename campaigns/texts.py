@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from re import compile as pattern
+from typing import Protocol
 from unicodedata import category
 from zoneinfo import ZoneInfo
 
 from campaigns.facts import Decision
 from campaigns.model import Channel, Money, Offer, Texts
 from campaigns.problems import shown, suggestion
+from campaigns.sms import spelt
 
 PLACEHOLDERS = (
     "store_name",
@@ -26,6 +28,8 @@ PLACEHOLDERS = (
     "valid_until",
     "value",
     "min_basket",
+    "expires",
+    "stock",
     "stop_number",
 )
 """Every name that a text may hold in braces."""
@@ -33,7 +37,7 @@ PLACEHOLDERS = (
 _NAME = pattern(r"\{([a-z_]+)\}")
 _DAY_FIRST = ("fr", "it")
 _ENGLISH_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_SYMBOLS = {"EUR": "€", "GBP": "£", "USD": "$"}
+SYMBOLS = {"EUR": "€", "GBP": "£", "USD": "$"}
 # Joiners belong to emoji and to several scripts; the other invisible characters can disguise a text.
 _JOINERS = "\u200c\u200d"
 
@@ -124,39 +128,85 @@ def message_texts(
     texts = offer.message[channel]
     chosen = choose_language(texts, language)
     title = texts.title.get(chosen) if texts.title else None
-    return (None if title is None else render(title, values), render(texts.body[chosen], values))
+    body = render(texts.body[chosen], values)
+    if channel is Channel.SMS:
+        body = spelt(body, offer.transliterate)
+    return (None if title is None else render(title, values), body)
 
 
 def message_values(
-    decision: Decision, *, language: str, code: str | None = None, stop_number: str = ""
+    decision: Decision,
+    *,
+    language: str,
+    code: str | None = None,
+    stop_number: str = "",
 ) -> dict[str, str]:
     """A value for every placeholder; what is not known of the store is empty, its brand and address its name.
 
-    Times are local to the store, as HH:MM, the end with its date unless that is the day of the decision. `code` is the
+    Times are local to the store, as HH:MM, an end with its date unless that is the day of the decision. `code` is the
     coupon's, `stop_number` the sender's.
     """
     store = decision.candidate.store
     zone = ZoneInfo(store.timezone)
     coupon = decision.candidate.offer.coupon
     distance_m = decision.candidate.occasion.distance_m
+    expires_at = coupon_expires_at(decision)
+    return {
+        **store_words(store),
+        "closes_at": _clock(store.closes_at, zone),
+        "distance": "" if distance_m is None else distance_text(distance_m, language),
+        "code": code or "",
+        "valid_until": end_text(decision.valid_until, decision.decided_at, zone=zone, language=language),
+        "value": money_text(coupon.value, language) if coupon else "",
+        "min_basket": money_text(coupon.min_basket, language) if coupon and coupon.min_basket else "",
+        "expires": end_text(expires_at, decision.decided_at, zone=zone, language=language)
+        if expires_at
+        else "",
+        "stock": _stock_left(decision),
+        "stop_number": stop_number,
+    }
+
+
+class Named(Protocol):
+    """What of a store stands in a text."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def brand(self) -> str | None: ...
+    @property
+    def address(self) -> str | None: ...
+    @property
+    def phone(self) -> str | None: ...
+
+
+def store_words(store: Named) -> dict[str, str]:
+    """The values of the placeholders that are the store's, the same for everybody and at any time."""
     return {
         "store_name": store.name,
         "store_address": store.address or store.name,
         "store_phone": store.phone or "",
         "brand": store.brand or store.name,
-        "closes_at": _clock(store.closes_at, zone),
-        "distance": "" if distance_m is None else distance_text(distance_m, language),
-        "code": code or "",
-        "valid_until": _end_text(decision, zone, language),
-        "value": money_text(coupon.value, language) if coupon else "",
-        "min_basket": money_text(coupon.min_basket, language) if coupon and coupon.min_basket else "",
-        "stop_number": stop_number,
     }
+
+
+def coupon_expires_at(decision: Decision) -> datetime | None:
+    """Until when the coupon of a decision is good; None where it has none.
+
+    Where the last closing of the day is not known, until the message ends.
+    """
+    terms = decision.candidate.offer.coupon
+    if terms is None:
+        return None
+    if terms.expires is not None:
+        return decision.decided_at + terms.expires
+    closing = decision.candidate.store.last_closing_at if terms.expires_at_closing else None
+    return closing or decision.valid_until
 
 
 def money_text(money: Money, language: str) -> str:
     """An amount as this language writes it: `€1.00` in English, `1,00 €` elsewhere."""
-    symbol = _SYMBOLS.get(money.currency)
+    symbol = SYMBOLS.get(money.currency)
     if language != "en":
         return f"{money.amount:.2f}".replace(".", ",") + f" {symbol or money.currency}"
     return f"{symbol}{money.amount:.2f}" if symbol else f"{money.currency} {money.amount:.2f}"
@@ -171,10 +221,18 @@ def distance_text(distance_m: float, language: str) -> str:
     return (kilometres if language == "en" else kilometres.replace(".", ",")) + " km"
 
 
-def _end_text(decision: Decision, zone: ZoneInfo, language: str) -> str:
-    """The end of the message; with its date, as the language writes it, unless that is the day of the decision."""
-    day, clock = decision.valid_until.astimezone(zone).date(), _clock(decision.valid_until, zone)
-    if day == decision.decided_at.astimezone(zone).date():
+def _stock_left(decision: Decision) -> str:
+    """How many coupons of the offer were left when it was decided, the shopper's among them."""
+    coupon = decision.candidate.offer.coupon
+    if coupon is None or coupon.stock is None:
+        return ""
+    return str(max(1, coupon.stock - decision.candidate.spent.stock))
+
+
+def end_text(end: datetime, decided_at: datetime, *, zone: ZoneInfo, language: str) -> str:
+    """When something ends; with its date, as the language writes it, unless that is the day of the decision."""
+    day, clock = end.astimezone(zone).date(), _clock(end, zone)
+    if day == decided_at.astimezone(zone).date():
         return clock
     if language == "en":
         return f"{day.day} {_ENGLISH_MONTHS[day.month - 1]} {clock}"

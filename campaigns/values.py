@@ -22,12 +22,13 @@ _ISO_639_1 = """
 LANGUAGES = frozenset(_ISO_639_1.split())
 """The two-letter codes of ISO 639-1."""
 
-_ID = pattern(r"[a-z0-9][a-z0-9_-]{0,63}")
-_DURATION = pattern(r"([0-9]{1,6})(s|m|h|d|w)")
-_DISTANCE = pattern(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)(m|km)")
-_PERCENT = pattern(r"([0-9]{1,3}(?:\.[0-9]{1,2})?)%")
-_MONEY = pattern(r"([0-9]{1,9}(?:\.[0-9]{1,2})?) ([A-Z]{3})")
-_RATE = pattern(r"([1-9][0-9]{0,5}) per (hour|day|week|month|[0-9]{1,6}[smhdw])")
+ID_FORM = pattern(r"[a-z0-9][a-z0-9_-]{0,63}")
+DURATION_FORM = pattern(r"([0-9]{1,6})(s|m|h|d|w)")
+DISTANCE_FORM = pattern(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)(m|km)")
+PERCENT_FORM = pattern(r"([0-9]{1,3}(?:\.[0-9]{1,2})?)%")
+MONEY_FORM = pattern(r"([0-9]{1,9}(?:\.[0-9]{1,2})?) ([A-Z]{3})")
+RATE_FORM = pattern(r"([1-9][0-9]{0,5}) per (hour|day|week|month|[0-9]{1,6}[smhdw])")
+REGION_FORM = pattern(r"[A-Z]{2}(?:-[A-Z0-9]{1,10})?")
 _INTEGER = pattern(r"0|[1-9][0-9]{0,8}")
 _LARGEST_PERCENT = 90
 _SHARE_OF_ONE = pattern(r"0?[.,][0-9]{1,4}")
@@ -78,7 +79,7 @@ def is_ambiguous(text: str) -> bool:
 
 def identifier(text: str) -> str:
     """An id: 1 to 64 of a–z, 0–9, _ and -, the first a letter or digit."""
-    if not _ID.fullmatch(text):
+    if not ID_FORM.fullmatch(text):
         raise BadValueError(f"{shown(text)} is not an id", "1 to 64 of a-z 0-9 _ -, as in croissant-november")
     return text
 
@@ -130,7 +131,7 @@ def duration(least: str, most: str) -> Callable[[str], timedelta]:
 
 
 def _duration(text: str) -> timedelta:
-    found = _DURATION.fullmatch(text)
+    found = DURATION_FORM.fullmatch(text)
     if not found:
         raise BadValueError(
             f"{shown(text)} is not a duration", "a whole number and s, m, h, d or w, as in 45m or 3d"
@@ -140,7 +141,7 @@ def _duration(text: str) -> timedelta:
 
 def distance_m(text: str) -> float:
     """A distance such as 300m or 3km, 1 m to 100 km; in metres."""
-    found = _DISTANCE.fullmatch(text)
+    found = DISTANCE_FORM.fullmatch(text)
     if not found:
         raise BadValueError(f"{shown(text)} is not a distance", "a number and m or km, as in 300m or 3km")
     metres = float(Decimal(found[1]) * (1000 if found[2] == "km" else 1))
@@ -151,7 +152,7 @@ def distance_m(text: str) -> float:
 
 def share(text: str) -> float:
     """A percentage from 0% to 90%, as a share of 1."""
-    found = _PERCENT.fullmatch(text)
+    found = PERCENT_FORM.fullmatch(text)
     if not found:
         near = _near_share(text)
         hint = f"did you mean {near}?" if near else "a number and %, as in 10%"
@@ -168,13 +169,13 @@ def _near_share(text: str) -> str | None:
     number = text.replace(",", ".").removesuffix("%").rstrip()
     if _SHARE_OF_ONE.fullmatch(text):
         number = f"{(Decimal(number) * 100).normalize():f}"
-    found = _PERCENT.fullmatch(f"{number}%")
+    found = PERCENT_FORM.fullmatch(f"{number}%")
     return found[0] if found and Decimal(number) <= _LARGEST_PERCENT else None
 
 
 def money(text: str) -> Money:
     """An amount above zero and an ISO 4217 currency, such as 1.00 EUR."""
-    found = _MONEY.fullmatch(text)
+    found = MONEY_FORM.fullmatch(text)
     if not found:
         near = _near_money(text)
         hint = f"did you mean {near}?" if near else "an amount and a currency, as in 1.00 EUR"
@@ -197,7 +198,7 @@ def _near_money(text: str) -> str | None:
 
 def rate(text: str) -> Rate:
     """A count in a sliding window, such as 1 per 3d or 20 per hour."""
-    found = _RATE.fullmatch(text)
+    found = RATE_FORM.fullmatch(text)
     if not found:
         raise BadValueError(
             f"{shown(text)} is not a rate", "a count per window, as in 1 per 3d or 20 per hour"
@@ -231,4 +232,12 @@ def language(text: str) -> str:
     if text not in LANGUAGES:
         hint = "two letters of ISO 639-1, as in fr or en"
         raise BadValueError(f"{shown(text)} is not a language", hint, code="unknown_language")
+    return text
+
+
+def region(text: str) -> str:
+    """A country, or one of its subdivisions, such as FR or FR-75."""
+    if not REGION_FORM.fullmatch(text):
+        hint = "a country, or a country and a subdivision, as in FR or FR-75"
+        raise BadValueError(f"{shown(text)} is not a region", hint)
     return text

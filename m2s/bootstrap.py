@@ -4,82 +4,80 @@ import json
 import logging
 import random
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Lock
 from types import MappingProxyType
-from typing import Any, Self, TextIO
+from typing import TextIO
 
 from campaigns.facts import Policy
 from m2s.adapters.channels import registry
-from m2s.adapters.importers.csv_file import read_csv
-from m2s.adapters.importers.geojson import read_geojson
+from m2s.adapters.channels.outward import OutwardPost
+from m2s.adapters.channels.surroundings import Surroundings
+from m2s.adapters.channels.wire import Wire
+from m2s.adapters.importers.registry import ROW_READERS as ROW_READERS
+from m2s.adapters.importers.registry import TRACE_READERS as TRACE_READERS
+from m2s.adapters.importers.registry import read_stores as read_stores
 from m2s.adapters.importers.traces import REASONS as REASONS
 from m2s.adapters.importers.traces import Reading as Reading
 from m2s.adapters.importers.traces import Recording as Recording
 from m2s.adapters.importers.traces import Trace as Trace
-from m2s.adapters.importers.traces_csv import read_csv_trace
-from m2s.adapters.importers.traces_gpx import read_gpx
-from m2s.adapters.importers.traces_jsonl import read_jsonl
-from m2s.adapters.importers.traces_owntracks import read_owntracks
-from m2s.adapters.runtime.clock import SteppedClock, SystemClock
-from m2s.adapters.runtime.ids import SeededIds, SystemIds
+from m2s.adapters.runtime.clock import SteppedClock, SystemClock, is_synchronised
+from m2s.adapters.runtime.ids import SeededIds
 from m2s.adapters.runtime.logs import configure_logs as configure_logs
 from m2s.adapters.runtime.memory import making_much as making_much
 from m2s.adapters.runtime.memory import settle_memory
 from m2s.adapters.runtime.metrics import Metrics
 from m2s.adapters.runtime.scheduler import Heartbeat
+from m2s.adapters.runtime.world import World as World
 from m2s.adapters.storage.damage import flaw
 from m2s.adapters.storage.database import SqlDatabase
 from m2s.adapters.storage.engine import database_path
 from m2s.adapters.storage.lock import held_by
 from m2s.adapters.storage.migrate import upgrade
 from m2s.app.access import Access
+from m2s.app.backtest import Backtest
+from m2s.app.campaign_plan import CampaignPlans
 from m2s.app.catalog import Catalog, build_catalog
 from m2s.app.clocks import Clocks
+from m2s.app.customers import Customers
 from m2s.app.dead_letters import DeadLetters, Replayed
+from m2s.app.deciding import House, universal_salt
 from m2s.app.deliver import Deliver
 from m2s.app.devices import Devices
+from m2s.app.doctor import WRITTEN_AT, Finding, clock_finding
 from m2s.app.explain import Explain
-from m2s.app.intake import House, Intake
+from m2s.app.follow_ups import FollowUps
+from m2s.app.guard import Guard
+from m2s.app.hear import Hear
+from m2s.app.identify import Identify
+from m2s.app.intake import Intake
 from m2s.app.jobs import Jobs, standard_jobs
+from m2s.app.lanes import Pace
 from m2s.app.measure import Measure
+from m2s.app.notify import Notify
 from m2s.app.plan import PlanSends
-from m2s.app.ports import Database, Records
+from m2s.app.ports import Records
 from m2s.app.publish import Publish, in_turns
+from m2s.app.purchases import Purchases
 from m2s.app.redeem import Redeem
 from m2s.app.regulars import Regulars
+from m2s.app.research import Research
 from m2s.app.retention import Retention
+from m2s.app.shoppers import Ground, Moves
 from m2s.app.sighting import Answer, Batch
+from m2s.app.webhooks import Webhooks
 from m2s.core.base.errors import Unavailable
-from m2s.core.base.ids import Ids
-from m2s.core.base.instants import Clock, rfc3339
+from m2s.core.base.instants import rfc3339
 from m2s.core.places.geojson import read_features
 from m2s.core.places.store import Store
-from m2s.settings import Settings
+from m2s.settings import DeliverySettings, Settings
 
-_UNIVERSAL_SALT = "universal_salt"
-_TRIED_AT = "write_tried_at"
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """What a simulation may replace: time, names, and where console channels print."""
-
-    clock: Clock
-    ids: Ids
-    out: TextIO
-
-    @classmethod
-    def real(cls) -> Self:
-        """The system's clock, unguessable ids, standard output."""
-        clock = SystemClock()
-        return cls(clock, SystemIds(clock), sys.stdout)
 
 
 class Desk:
@@ -103,10 +101,19 @@ class Desk:
             catalog=self.catalog,
             reload=self.reload,
             making_much=making_much,
+            prices=settings.prices.by_channel,
+            sms_rules=settings.sms_rules,
         )
-        self.explain = Explain(database, world.clock, store_ids=lambda: self.catalog().stores)
+        self._ground = ground = Ground(
+            database, world.ids, world.clock, self.catalog, self.moved, settings.timezone
+        )
+        self.identify, self.purchases, self.customers = Identify(ground), Purchases(ground), Customers(ground)
+        self.explain = Explain(database, world.clock, catalog=self.catalog)
+        self.backtest = Backtest(database, catalog=self.catalog, house=_house(settings, world, ""))
+        self.plans = CampaignPlans(database, world.clock, backtest=self.backtest)
         self.reports = Measure(database, world.clock, catalog=self.catalog)
-        self.dead_letters = DeadLetters(database)
+        self.dead_letters = DeadLetters(database, world.clock)
+        self.webhooks = Webhooks(database, world.ids, clock=world.clock, outward=settings.outward)
         self.retention = Retention(
             database,
             world.clock,
@@ -129,6 +136,11 @@ class Desk:
                 published = records.catalog.version()
             if published > self._catalog.version:
                 self._catalog = self._read_catalog(read, self._catalog)
+
+    def moved(self, moves: Moves) -> None:
+        """Takes notice of devices that have another shopper now."""
+        if moves.devices:
+            self.access.forget_devices(moves.devices)
 
     def replay(self, letter_id: str) -> Replayed:
         """Has a dead letter processed again, by an engine for this one sighting; see DeadLetters.replay."""
@@ -164,38 +176,39 @@ class Engine(Desk):
         self._tried: Future[None] | None = None
         self.metrics = Metrics()
         self.metrics.watch_waiting(lambda: database.waiting_weight)
-        policy = Policy(
-            pressure=settings.pressure_rates,
-            universal_holdout=settings.universal_holdout,
-            universal_salt=_universal_salt(database, world.ids),
-        )
+        house = _house(settings, world, universal_salt(database, world.ids))
         self.devices = Devices(database, world.ids, clock=world.clock, changed=self.access.forget_device)
         self.redeem = Redeem(database, world.clock, ids=world.ids, catalog=self.catalog)
         self.intake = Intake(
             catalog=self.catalog,
             clock=world.clock,
-            house=House(policy, settings.stop_number, world.ids, self.metrics),
+            house=house,
+            observer=self.metrics,
             most_ids=settings.dedupe_max_ids,
         )
+        self.research = Research(self._ground, looked_up=self.intake.looked_up)
         self.metrics.watch_remembered(self.intake.remembered)
+        self._wire = _wire(settings)
+        channels, callbacks = settings.channels, self.metrics.callbacks
+        heard, by_sms = registry.listeners(channels.options), "sms" in channels.chosen
+        self.hear = Hear(self._ground, heard, observer=callbacks, by_sms=by_sms)
+        surroundings = Surroundings(self._wire, world.clock, world.out, self.hear.told)
         self.deliver = Deliver(
             database,
-            _channels(settings, world),
+            registry.build(channels.chosen, channels.options, surroundings),
             clock=world.clock,
             catalog=self.catalog,
-            policy=policy,
+            policy=house.policy,
             jitter=random.SystemRandom().random,
+            observer=self.metrics.delivery,
+            pace=Pace(settings.delivery.calls_at_once, settings.delivery.rates),
         )
         self._regulars = Regulars(database, world.clock, catalog=self.catalog)
         self._clocks = Clocks(database, found=self.metrics.clock)
-        self.plan = PlanSends(
-            database,
-            self.catalog,
-            policy=policy,
-            ids=world.ids,
-            stop_number=settings.stop_number,
-            observer=self.metrics,
-        )
+        self._outward = OutwardPost(settings.outward, clock=world.clock)
+        self.notify = Notify(database, self._outward, clock=world.clock, observer=self.metrics.delivery)
+        self.plan = PlanSends(database, self.catalog, house=house, observer=self.metrics)
+        self.follow_ups = FollowUps(database, self.catalog, house=house, observer=self.metrics)
         self.jobs = Jobs(
             database,
             world.clock,
@@ -206,10 +219,19 @@ class Engine(Desk):
                 deliver=self.deliver,
                 retention=self.retention,
                 regulars=self._regulars,
+                follow_ups=self.follow_ups,
+                guard=Guard(database, pause=self.publish.pause),
                 clocks=self._clocks,
+                notify=self.notify,
             ),
         )
         self._heartbeat = Heartbeat(self.jobs)
+
+    def moved(self, moves: Moves) -> None:
+        """Takes notice of shoppers that have become others, and of devices that have another one now."""
+        super().moved(moves)
+        self.intake.joined(moves.with_device)
+        self.devices.forget(moves.devices)
 
     def start(self, *, heartbeat: bool = True) -> None:
         """Takes up what an earlier process left, and starts the heartbeat unless the caller runs the jobs."""
@@ -243,13 +265,15 @@ class Engine(Desk):
 
     def hurry(self) -> None:
         """Has every long job end after the piece that it is at, for good; the next process goes on from there."""
-        for job in (self.plan, self.deliver, self.retention, self._regulars):
+        for job in (self.plan, self.follow_ups, self.deliver, self.retention, self._regulars, self.notify):
             job.stop()
 
     def stop(self) -> None:
         """Ends the heartbeat, commits what was submitted, and lets go of the database."""
         self.hurry()
         self._heartbeat.stop()
+        self._wire.close()
+        self._outward.stop()
         self.database.close()
 
     def ready(self) -> list[str]:
@@ -270,7 +294,7 @@ class Engine(Desk):
 
         def mark(records: Records) -> None:
             # A value that differs, because SQLite does not write what is there already.
-            records.catalog.keep_setting(_TRIED_AT, rfc3339(self.clock.now()))
+            records.catalog.keep_setting(WRITTEN_AT, rfc3339(self.clock.now()))
 
         with self._trying:
             if self._tried is None or self._tried.done():
@@ -320,27 +344,6 @@ def upgrade_database(settings: Settings) -> None:
     upgrade(settings.database_url)
 
 
-def read_stores(text: str, file_format: str, *, timezone: str | None) -> list[Store]:
-    """The stores of a file's text in the format `geojson`, `osm` (GeoJSON too) or `csv`; raises Invalid."""
-    return STORE_READERS[file_format](text, timezone)
-
-
-STORE_READERS: Mapping[str, Callable[[str, str | None], list[Store]]] = {
-    "geojson": read_geojson,
-    "csv": read_csv,
-    "osm": read_geojson,
-}
-"""How each format of store files is read."""
-
-TRACE_READERS: Mapping[str, Callable[[bytes, Reading], Recording]] = {
-    "gpx": read_gpx,
-    "owntracks": read_owntracks,
-    "jsonl": read_jsonl,
-    "csv": read_csv_trace,
-}
-"""How each format of recorded traces is read; all raise Invalid for what is of another format."""
-
-
 def build_engine(settings: Settings, *, serves_at: str | None = None, world: World | None = None) -> Engine:
     """An engine that owns the database; `serves_at` is the address that others are told."""
     database = open_database(settings, serves_at=serves_at)
@@ -361,29 +364,37 @@ class DemoEngine:
 
 def build_demo_engine(folder: Path, *, start: datetime, seed: int, screens: TextIO) -> DemoEngine:
     """An engine on a new database in `folder`, with a stepped clock, seeded names and nobody held out from all."""
-    settings = Settings(database_url=f"sqlite:///{folder / 'demo.sqlite3'}", universal_holdout=0.0)
+    settings = Settings(
+        database_url=f"sqlite:///{folder / 'demo.sqlite3'}",
+        universal_holdout=0.0,
+        # One after another, so that the same seed prints the same screens in the same order.
+        delivery=DeliverySettings(calls_at_once=1),
+    )
     upgrade(settings.database_url)
     clock = SteppedClock(start)
     world = World(clock, SeededIds(clock, seed=seed), screens)
     return DemoEngine(build_engine(settings, world=world), clock)
 
 
-def _channels(settings: Settings, world: World) -> dict[str, Any]:
-    chosen = {"push": settings.channels.push, "sms": settings.channels.sms}
-    named = {channel: adapter for channel, adapter in chosen.items() if adapter}
-    options: dict[str, dict[str, str]] = {}
-    if settings.channels.webhook is not None:
-        named["webhook"] = "webhook"
-        options["webhook"] = settings.channels.webhook.model_dump()
-    return dict(registry.build(named, options, clock=world.clock, out=world.out))
+def check_channels(settings: Settings, written_at: datetime | None) -> Iterator[tuple[str, Finding]]:
+    """What is found of channels, providers and clock without sending; `written_at` is when the database last was."""
+    channels, clock = settings.channels, SystemClock()
+    with closing(_wire(settings)) as wire:
+        yield from registry.check(channels.chosen, channels.options, Surroundings(wire, clock, sys.stdout))
+        ahead, synchronised = wire.ahead, is_synchronised()
+    yield "clock", clock_finding(clock.now(), written_at=written_at, ahead=ahead, synchronised=synchronised)
 
 
-def _universal_salt(database: Database, ids: Ids) -> str:
-    def keep(records: Records) -> str:
-        salt = records.catalog.setting(_UNIVERSAL_SALT)
-        if salt is None:
-            salt = ids.secret(16).hex()
-            records.catalog.keep_setting(_UNIVERSAL_SALT, salt)
-        return salt
+def _wire(settings: Settings) -> Wire:
+    return Wire(loopback_only=settings.mode != "production")
 
-    return database.write(keep)
+
+def _house(settings: Settings, world: World, universal_salt: str) -> House:
+    policy = Policy(
+        pressure=settings.pressure_rules,
+        universal_holdout=settings.universal_holdout,
+        universal_salt=universal_salt,
+        prices=settings.prices.by_channel,
+        default_law=settings.send_law,
+    )
+    return House(policy, settings.stop_number, world.ids)

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import httpx2
 
-from beacons.sim.phone import Watch
+from beacons.sim.phone import Circle, Watch
 from beacons.sim.world import Point
 
 _MAY_RETRY = frozenset({429, 500, 502, 503, 504})
@@ -69,7 +69,10 @@ class Api:
         asked = f"?latitude={where[0]:.6f}&longitude={where[1]:.6f}&platform={platform}"
         answer = self._call("GET", f"/v1/regions{asked}", token)
         return Watch(
-            frozenset(region["id"] for region in answer["regions"]),
+            {
+                one["id"]: Circle(one["latitude"], one["longitude"], one["radius_m"])
+                for one in answer["regions"]
+            },
             {(one["uuid"], one["major"]): one["id"] for one in answer.get("beacon_regions", ())},
             holds_m=answer.get("refresh_after_m", math.inf),
             asked_at=at,

@@ -4,7 +4,7 @@ Fixes with honest errors, region crossings minutes late, bursts of beacon packet
 """
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from random import Random
@@ -21,6 +21,8 @@ from beacons.sim.world import Point, Shop, Transmitter
 _BURST_S = 10
 _MIN_SAMPLES = 3
 _LOOK_S = 40.0
+_CUSHION_M = 20.0
+"""How far the edge of a circle is to be crossed before the system believes it; how far that really is, none tells."""
 _FAR_EAST_M = 6000.0
 _ON_DUTY_FIX_S, _ON_DUTY_SCAN_S = (220.0, 320.0), (250.0, 350.0)
 _APPROXIMATE_FIX_S, _APPROXIMATE_M = (600.0, 1200.0), (1000.0, 5000.0)
@@ -29,10 +31,19 @@ _NEVER = (math.inf, math.inf)
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
-    """What the service planned for a phone: circles, beacon regions by uuid and major, and how far that holds."""
+class Circle:
+    """A region as the system watches it."""
 
-    circles: Collection[str] = ()
+    latitude: float
+    longitude: float
+    radius_m: float
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What the service planned for a phone: circles by id, beacon regions by uuid and major, how far that holds."""
+
+    circles: Mapping[str, Circle] = field(default_factory=dict)
     beacons: Mapping[tuple[str, int], str] = field(default_factory=dict)
     holds_m: float = math.inf
     asked_at: Point = (0.0, 0.0)
@@ -45,7 +56,7 @@ class Phone:
         self, shopper: Shopper, random: Random, habits: Habits = USUAL, *, fleet: Fleet | None = None
     ) -> None:
         self.traits = traits(random, shopper, habits)
-        self.watch = Watch()
+        self._watch, self._circles = Watch(), dict[str, tuple[Point, float]]()
         self._habits = habits
         self._fleet = fleet or Fleet(shopper.world)
         self._shopper = shopper
@@ -59,6 +70,20 @@ class Phone:
         self._heard_s: dict[str, float] = {}
         self._next_fix_s = self._next_look_s = self._next_scan_s = 0.0
         self._off, self._fences_lost = _NEVER, _NEVER
+
+    @property
+    def watch(self) -> Watch:
+        """What it watches."""
+        return self._watch
+
+    @watch.setter
+    def watch(self, planned: Watch) -> None:
+        world = self._shopper.world
+        self._watch = planned
+        self._circles = {
+            region: (world.metres(circle.longitude, circle.latitude), circle.radius_m)
+            for region, circle in planned.circles.items()
+        }
 
     def wake(self, plan: Plan) -> None:
         """Begin a day: who comes from afar has a first fix far from the city."""
@@ -178,13 +203,10 @@ class Phone:
         self._outbox.put_later(crossing)
 
     def _regions_at(self, point: Point) -> Iterator[str]:
-        for shop in self._shops:
-            if math.dist(point, shop.at) > 400:
-                continue
-            for zone_id in ("premises", *shop.zones):
-                region = f"{shop.id}/{zone_id}"
-                if region in self.watch.circles and shop.covers(point, zone_id):
-                    yield region
+        for region, (middle, radius_m) in self._circles.items():
+            cushion_m = _CUSHION_M if region in self._inside else -_CUSHION_M
+            if math.dist(point, middle) <= radius_m + cushion_m:
+                yield region
 
     def _scans(self, plan: Plan, last_s: float) -> None:
         """Range beacons: a burst of ten seconds when one comes into earshot, then every minute or so."""

@@ -6,10 +6,12 @@ from datetime import datetime
 from typing import Any
 
 from beacons.sim.client import Registration
-from beacons.sim.phone import Watch
+from beacons.sim.phone import Circle, Watch
 from beacons.sim.world import Point, World
 
 _MOST_REGIONS = {"ios": 20, "android": 100}
+_SMALLEST_RADIUS_M = 100.0
+"""Vendors advise so much at least."""
 
 
 class Recorder:
@@ -42,7 +44,7 @@ class Recorder:
     def watch(self, token: str, where: tuple[float, float], *, at: Point, platform: str) -> Watch:
         """The nearest regions, as many as the platform watches; a shop's beacons before its circles."""
         del token, where
-        circles: set[str] = set()
+        circles: dict[str, Circle] = {}
         beacons: dict[tuple[str, int], str] = {}
         for shop in sorted(self._world.shops.values(), key=lambda shop: math.dist(shop.at, at)):
             for beacon in shop.beacons:
@@ -50,7 +52,9 @@ class Recorder:
                     beacons[beacon.uuid, beacon.major] = f"beacon:{beacon.uuid}/{beacon.major}"
             for zone_id in ("premises", *shop.zones):
                 if len(circles) + len(beacons) < _MOST_REGIONS[platform]:
-                    circles.add(f"{shop.id}/{zone_id}")
+                    latitude, longitude = self._world.degrees(shop.at)
+                    radius_m = max(_SMALLEST_RADIUS_M, shop.reach_m(zone_id))
+                    circles[f"{shop.id}/{zone_id}"] = Circle(latitude, longitude, radius_m)
         return Watch(circles, beacons, asked_at=at)
 
     def sightings(self, token: str, body: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -74,8 +74,13 @@ class Shop:
         """Whether a point lies in the premises or in an approach zone of this store."""
         if zone_id == "premises" and self.outline:
             return _in_ring(point, self.outline)
-        radius_m = self.premises_radius_m if zone_id == "premises" else self.zones[zone_id]
-        return math.dist(point, self.at) <= radius_m
+        return math.dist(point, self.at) <= self.reach_m(zone_id)
+
+    def reach_m(self, zone_id: str) -> float:
+        """How far the premises or an approach zone reach from the middle of this store at most."""
+        if zone_id == "premises" and self.outline:
+            return max(math.dist(corner, self.at) for corner in self.outline)
+        return self.premises_radius_m if zone_id == "premises" else self.zones[zone_id]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import hashlib
 import re
 from base64 import urlsafe_b64encode
 from collections import OrderedDict
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from threading import Lock
@@ -154,12 +155,16 @@ class Access:
 
     def forget_device(self, device_id: str) -> None:
         """Looks a device up again at its next call, because it has got another shopper."""
+        self.forget_devices((device_id,))
+
+    def forget_devices(self, device_ids: Collection[str]) -> None:
+        """As `forget_device`, of many at once."""
         with self._lock:
             self._forgotten += 1
             for hashed in [
                 known
                 for known, caller in self._known.items()
-                if caller.device and caller.device.id == device_id
+                if caller.device and caller.device.id in device_ids
             ]:
                 del self._known[hashed]
 

@@ -2,17 +2,31 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from campaigns.identity import offer_version, version_of
-from campaigns.model import At, BeaconSeen, Campaign, Dwell, Enter, Near, Offer
+from campaigns.model import (
+    AfterRedemption,
+    AfterVisit,
+    At,
+    BeaconSeen,
+    Campaign,
+    Crossing,
+    Dwell,
+    Enter,
+    Exit,
+    Near,
+    Offer,
+    Research,
+)
 from campaigns.reader import read_campaign
 from m2s.app.rows import CampaignRow
+from m2s.core.places.crossing import CrossingIndex
 from m2s.core.places.neighbours import Neighbours, neighbours_of
-from m2s.core.places.store import Beacon, Store, VisitRules
+from m2s.core.places.store import Beacon, Store
 from m2s.core.places.zone_index import ZoneIndex
-from m2s.core.presence.visit import StayRules
+from m2s.core.presence.rules import StayRules, stay_rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +52,9 @@ class LiveOffer:
 class Catalog:
     """One version of everything that matching and deciding look up.
 
-    `by_zone` holds the near, enter and dwell offers of (store_id, zone_id), `by_place` the beacon offers of
-    (store_id, place), `scheduled` the `at` offers with their stores.
+    `by_zone` holds the offers that a presence in (store_id, zone_id) can fire, `by_place` the beacon offers of
+    (store_id, place), `by_crossing` the crossing offers of (store_id, zone_id), whose zones `crossing` finds,
+    `scheduled` the `at` offers with their stores, `following` those after a visit or redemption.
     """
 
     version: int
@@ -51,7 +66,10 @@ class Catalog:
     campaigns: Mapping[str, LiveCampaign]
     by_zone: Mapping[tuple[str, str], tuple[LiveOffer, ...]]
     by_place: Mapping[tuple[str, str], tuple[LiveOffer, ...]]
+    by_crossing: Mapping[tuple[str, str], tuple[LiveOffer, ...]]
+    crossing: CrossingIndex
     scheduled: tuple[tuple[LiveOffer, tuple[Store, ...]], ...]
+    following: tuple[LiveOffer, ...]
 
 
 def read_applied(row: CampaignRow) -> Campaign:
@@ -83,22 +101,7 @@ def build_catalog(
     changed = {store.id: store for store in stores}
     by_id = _all(changed, before)
     live = {row.id: _live(row) for row in campaign_rows if row.state != "stopped"}
-    by_zone: dict[tuple[str, str], list[LiveOffer]] = defaultdict(list)
-    by_place: dict[tuple[str, str], list[LiveOffer]] = defaultdict(list)
-    scheduled = []
-    for campaign in live.values():
-        taking_part = stores_of(campaign.campaign, by_id.values())
-        for offer in campaign.campaign.offers:
-            entry = LiveOffer(campaign, offer, offer_version(campaign.campaign, offer))
-            match offer.trigger:
-                case Near(zone) | Enter(zone) | Dwell(zone):
-                    for store in taking_part:
-                        by_zone[store.id, zone].append(entry)
-                case BeaconSeen(place):
-                    for store in taking_part:
-                        by_place[store.id, place].append(entry)
-                case At():
-                    scheduled.append((entry, taking_part))
+    watched = _watched(live, by_id)
     if before and not changed:
         index, neighbours = before.index, before.neighbours
     else:
@@ -112,9 +115,89 @@ def build_catalog(
         neighbours=neighbours,
         beacons=_beacons(changed, before),
         campaigns=live,
-        by_zone={key: tuple(offers) for key, offers in by_zone.items()},
-        by_place={key: tuple(offers) for key, offers in by_place.items()},
-        scheduled=tuple(scheduled),
+        by_zone=_frozen(watched.by_zone),
+        by_place=_frozen(watched.by_place),
+        by_crossing=_frozen(watched.by_crossing),
+        crossing=_crossing(watched.by_crossing, by_id),
+        scheduled=tuple(watched.scheduled),
+        following=tuple(watched.following),
+    )
+
+
+def with_campaigns(before: Catalog, campaigns: Mapping[str, LiveCampaign]) -> Catalog:
+    """The same stores with other campaigns."""
+    watched = _watched(campaigns, before.stores)
+    return replace(
+        before,
+        campaigns=campaigns,
+        by_zone=_frozen(watched.by_zone),
+        by_place=_frozen(watched.by_place),
+        by_crossing=_frozen(watched.by_crossing),
+        crossing=_crossing(watched.by_crossing, before.stores),
+        scheduled=tuple(watched.scheduled),
+        following=tuple(watched.following),
+    )
+
+
+def _watched(campaigns: Mapping[str, LiveCampaign], stores: Mapping[str, Store]) -> "_Watched":
+    watched = _Watched()
+    for live in campaigns.values():
+        taking_part = stores_of(live.campaign, stores.values())
+        for offer in live.campaign.offers:
+            watched.add(LiveOffer(live, offer, offer_version(live.campaign, offer)), taking_part)
+    return watched
+
+
+class _Watched:
+    """Which offers watch what; see Catalog."""
+
+    def __init__(self) -> None:
+        self.by_zone: dict[tuple[str, str], list[LiveOffer]] = defaultdict(list)
+        self.by_place: dict[tuple[str, str], list[LiveOffer]] = defaultdict(list)
+        self.by_crossing: dict[tuple[str, str], list[LiveOffer]] = defaultdict(list)
+        self.scheduled: list[tuple[LiveOffer, tuple[Store, ...]]] = []
+        self.following: list[LiveOffer] = []
+
+    def add(self, entry: LiveOffer, stores: tuple[Store, ...]) -> None:
+        """Has an offer watch what its trigger names at its stores."""
+        match entry.offer.trigger:
+            case Near(zone) | Enter(zone) | Dwell(zone) | Exit(zone):
+                self._add(self.by_zone, entry, [(store.id, zone) for store in stores])
+            case Research():
+                self._add(
+                    self.by_zone, entry, [(store.id, zone.id) for store in stores for zone in store.zones]
+                )
+            case Crossing(zone):
+                self._add(self.by_crossing, entry, [(store.id, zone) for store in stores])
+            case BeaconSeen(place):
+                self._add(self.by_place, entry, [(store.id, place) for store in stores])
+            case At():
+                self.scheduled.append((entry, stores))
+            case AfterVisit() | AfterRedemption():
+                self.following.append(entry)
+
+    def _add(
+        self,
+        watched: dict[tuple[str, str], list[LiveOffer]],
+        entry: LiveOffer,
+        keys: Iterable[tuple[str, str]],
+    ) -> None:
+        for key in keys:
+            watched[key].append(entry)
+
+
+def _frozen(
+    watched: Mapping[tuple[str, str], list[LiveOffer]],
+) -> dict[tuple[str, str], tuple[LiveOffer, ...]]:
+    return {key: tuple(offers) for key, offers in watched.items()}
+
+
+def _crossing(keys: Iterable[tuple[str, str]], stores: Mapping[str, Store]) -> CrossingIndex:
+    return CrossingIndex(
+        ((store_id, zone.id), zone)
+        for store_id, zone_id in sorted(keys)
+        for zone in stores[store_id].zones
+        if zone.id == zone_id
     )
 
 
@@ -141,7 +224,7 @@ def _rules(changed: Mapping[str, Store], before: Catalog | None) -> Mapping[tupl
             del rules[gone.id, zone.id]
     for store in changed.values():
         for zone in store.zones:
-            rules[store.id, zone.id] = _stay_rules(store.visit, zone.margin_m)
+            rules[store.id, zone.id] = stay_rules(store.visit, zone)
     return rules
 
 
@@ -162,16 +245,3 @@ def _beacons(
 
 def _replaced(changed: Mapping[str, Store], before: Catalog | None) -> list[Store]:
     return [before.stores[store_id] for store_id in changed if store_id in before.stores] if before else []
-
-
-@lru_cache(maxsize=4096)
-def _stay_rules(visit: VisitRules, leave_margin_m: float) -> StayRules:
-    """One for all zones with the same: there are many, and few differ."""
-    return StayRules(
-        dwell_min_s=visit.dwell_min_s,
-        beacon_dwell_min_s=visit.beacon_dwell_min_s,
-        dwell_max_s=visit.dwell_max_s,
-        gap_merge_s=visit.gap_merge_s,
-        max_accuracy_m=visit.max_accuracy_m,
-        leave_margin_m=leave_margin_m,
-    )

@@ -31,11 +31,16 @@ class Parcel:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Where a message goes next, why, and when it may be tried again."""
+    """Where a message goes next, why, when it may be tried again, and how often it has failed; None: as before.
+
+    `doubted` says that it may have been sent by the call that has ended.
+    """
 
     state: State
     reason: str | None = None
     not_before: datetime | None = None
+    tries: int | None = None
+    doubted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,7 @@ def clear(
 ) -> list[tuple[MessageRow, Parcel | Verdict]]:
     """For each claimed message what to send, or what becomes of it instead.
 
-    A message that cannot be judged is cancelled, so that it does not hold the others back; the log says why.
+    A message that cannot be judged is a dead letter, so that it does not hold the others back; the log says why.
     """
     shopper_ids = {message.shopper_id for message in messages}
     history = max((rate.window for rate in rules.policy.pressure), default=timedelta(0))
@@ -66,13 +71,20 @@ def clear(
             held = _held(message, facts.get(message.shopper_id), rules=rules, now=now)
         except Exception as error:
             _log.error("delivery.unjudged", message_id=message.id, error=repr(error))
-            held = Verdict(State.CANCELLED, "error")
+            held = Verdict(State.DEAD_LETTER, "error")
         if held is not None:
-            cleared.append((message, held))
+            cleared.append((message, ended(message, held)))
             continue
-        address = _address(message, shoppers[message.shopper_id], devices.get(message.shopper_id, []))
+        address = address_of(message, shoppers[message.shopper_id], devices.get(message.shopper_id, []))
         cleared.append((message, Parcel(message, address, coupons.get(message.decision_id))))
     return cleared
+
+
+def ended(message: MessageRow, verdict: Verdict) -> Verdict:
+    """What becomes of a message that does not leave any more: of one that may have left before, nobody knows."""
+    if message.doubted and verdict.state in (State.CANCELLED, State.EXPIRED):
+        return replace(verdict, state=State.UNKNOWN_FINAL)
+    return verdict
 
 
 def _held(
@@ -82,7 +94,11 @@ def _held(
     if now >= message.valid_until:
         return Verdict(State.EXPIRED, "valid_until")
     if message.lost >= MOST_LOST:
-        return Verdict(State.CANCELLED, "lost")
+        return Verdict(State.DEAD_LETTER, "lost")
+    if message.is_answer:
+        reachable = shopper.reachable if shopper is not None else frozenset()
+        can_leave = message.channel in rules.channels and message.channel in reachable
+        return None if can_leave else Verdict(State.CANCELLED, "channel")
     candidate = _candidate(message, rules.catalog, now=now)
     if candidate is None:
         return Verdict(State.CANCELLED, "offer_active")
@@ -144,7 +160,7 @@ def _without(shopper: ShopperFacts, message: MessageRow) -> ShopperFacts:
     return replace(shopper, past=tuple(past))
 
 
-def _address(message: MessageRow, shopper: ShopperRow, devices: Sequence[DeviceRow]) -> Address:
+def address_of(message: MessageRow, shopper: ShopperRow, devices: Sequence[DeviceRow]) -> Address:
     """The device of the occasion where it can be reached, else the shopper's latest that can; and her phone."""
     reachable = [device for device in devices if device.push_token]
     own = [device for device in reachable if device.id == message.device_id]

@@ -1,11 +1,13 @@
 """What does a decision leave behind? Its row and arms for ever; for a send also the coupon and the message."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 
 from campaigns.coupon import make_code
 from campaigns.facts import Decision, Outcome
-from campaigns.texts import message_texts, message_values
+from campaigns.texts import coupon_expires_at
+from m2s.app.fallback import wordings
 from m2s.app.ports import Records
 from m2s.app.rows import CouponRow, DecisionRow, MessageRow
 from m2s.core.base.ids import Ids
@@ -74,19 +76,14 @@ def _decision_row(decision: Decision, decision_id: str) -> DecisionRow:
         at=candidate.occasion.at,
         decided_at=decision.decided_at,
         valid_until=decision.valid_until,
+        tags=json.dumps(sorted(candidate.campaign.tags)) if candidate.campaign.tags else None,
     )
 
 
 def _coupon_row(decision: Decision, row: DecisionRow, ids: Ids) -> CouponRow | None:
-    terms = decision.candidate.offer.coupon
-    if terms is None:
+    terms, expires_at = decision.candidate.offer.coupon, coupon_expires_at(decision)
+    if terms is None or expires_at is None:
         return None
-    expires_at = decision.valid_until
-    closing = decision.candidate.store.last_closing_at
-    if terms.expires is not None:
-        expires_at = decision.decided_at + terms.expires
-    elif terms.expires_at_closing and closing is not None:
-        expires_at = closing
     return CouponRow(
         code=make_code(ids.secret(16)),
         decision_id=row.id,
@@ -113,14 +110,7 @@ def _message_row(
     stop_number: str,
     not_before: datetime | None,
 ) -> MessageRow:
-    assert decision.channel is not None  # noqa: S101  a send has a channel and a language
-    assert decision.language is not None  # noqa: S101
-    values = message_values(
-        decision, language=decision.language, code=coupon.code if coupon else None, stop_number=stop_number
-    )
-    title, body = message_texts(
-        decision.candidate.offer, decision.channel, language=decision.language, values=values
-    )
+    words = wordings(decision, code=coupon.code if coupon else None, stop_number=stop_number)[0]
     return MessageRow(
         id=ids.new("msg"),
         decision_id=row.id,
@@ -129,9 +119,9 @@ def _message_row(
         campaign_id=row.campaign_id,
         offer_id=row.offer_id,
         store_id=row.store_id,
-        channel=decision.channel.value,
-        title=title,
-        body=body,
+        channel=words.channel,
+        title=words.title,
+        body=words.body,
         state="planned",
         reason=None,
         not_before=not_before or decision.decided_at,
@@ -139,4 +129,5 @@ def _message_row(
         created_at=decision.decided_at,
         tries=0,
         fence=0,
+        fallbacks=words.fallbacks,
     )

@@ -1,36 +1,58 @@
 """What goes out, and what came of it? Takes due messages, looks at them once more, sends, and settles.
 
-`sending` is committed before the provider is called and no transaction is open during the call: whatever happens
-between, an SMS is never sent twice.
+A message is looked at and becomes `sending` in one committed transaction, and only then is the provider called, with no
+transaction open: whatever happens between, an SMS is never sent twice. Several calls run at once; what they answer is
+settled together, in the transaction in which the next ones begin.
 """
 
-from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from threading import Event
 
 import structlog
 
 from campaigns.facts import Policy
+from m2s.app.calls import Calls, Ended
 from m2s.app.catalog import Catalog
-from m2s.app.channel import Accepted, ChannelAdapter, Refused, RetryLater, SendResult, Unknown
+from m2s.app.channel import ChannelAdapter, Unknown
 from m2s.app.clearance import Parcel, Rules, Verdict, clear
+from m2s.app.doubt import Doubts
+from m2s.app.holding import Held, Holding
+from m2s.app.lanes import Pace, lanes_of
+from m2s.app.observer import DeliveryObserver
 from m2s.app.ports import Database, Records
+from m2s.app.results import Answered, keep, keep_letter, outcome_of, settle, verdict_of
 from m2s.app.rows import MessageRow
+from m2s.app.telling import tell_messages
+from m2s.core.base.errors import Unavailable
 from m2s.core.base.instants import Clock
 from m2s.core.delivery.message import State
-from m2s.core.delivery.retry import RESENT_CHANNELS, on_unknown, retry_after
+from m2s.core.delivery.retry import RESENT_CHANNELS
 
 LEASE_S = 60.0
 """How long a claimed message belongs to its worker, in monotonic seconds."""
 
-MOST_A_TICK = 200
-"""How many messages one beat of the heartbeat takes at most; the next beat goes on."""
-
 _log = structlog.get_logger()
+
+_Kept = tuple[Answered, Verdict | None]
+"""A call that has ended and what its message came to; None when another worker has the message."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What came of a look at claimed messages: those that may leave, and what became of the others."""
+
+    parcels: Sequence[Parcel]
+    held_back: Sequence[tuple[MessageRow, Verdict]]
 
 
 class Deliver:
-    """The delivery worker. `jitter` gives numbers in [0, 1) that spread repeated tries."""
+    """The delivery worker. `jitter` gives numbers in [0, 1) that spread repeated tries.
+
+    One thread drains at a time; it alone touches the lanes and the answers.
+    """
 
     def __init__(
         self,
@@ -41,6 +63,8 @@ class Deliver:
         catalog: Callable[[], Catalog],
         policy: Policy,
         jitter: Callable[[], float],
+        observer: DeliveryObserver,
+        pace: Pace | None = None,
     ) -> None:
         self._database = database
         self._channels = channels
@@ -48,33 +72,47 @@ class Deliver:
         self._catalog = catalog
         self._policy = policy
         self._jitter = jitter
+        self._observer = observer
+        self._pace = pace or Pace()
+        self._lanes = lanes_of(channels, self._pace)
+        self._doubts = Doubts(database, channels, clock=clock, observer=observer)
+        self._answers: list[Answered] = []
         self._stopping = Event()
 
-    def run_once(self, limit: int = 8) -> int:
-        """Takes up to `limit` due messages through to what became of them; returns how many it took.
-
-        Told to stop, it leaves the rest of them to `recover`.
-        """
-
-        def claim(records: Records) -> tuple[int, list[Parcel]]:
-            return self._claim(records, limit)
-
-        taken, parcels = self._database.write(claim)
-        for parcel in parcels:
-            if not self._stopping.is_set() and self._begin(parcel.message):
-                self._finish(parcel.message, self._call(parcel))
-        return taken
-
     def drain(self) -> int:
-        """Delivers until nothing is due, it has taken `MOST_A_TICK`, or `stop`; returns how many messages it took."""
-        total = 0
-        while total < MOST_A_TICK and not self._stopping.is_set() and (taken := self.run_once()):
-            total += taken
-        return total
+        """Delivers until nothing is due that may leave now, or `stop`; returns how many messages it took.
+
+        Where the database fails meanwhile, that is raised; what providers said by then is settled by the next drain.
+        """
+        with self._database.read() as records:
+            if not self._answers and not records.messages.due(self._clock.now()):
+                return 0
+        calls = Calls(self._channels, at_once=self._pace.at_once)
+        try:
+            with calls:
+                return self._drain(calls)
+        finally:
+            self._hear(calls.ended())
+
+    def _drain(self, calls: Calls) -> int:
+        taken, holding = 0, Holding(self._lanes)
+        while True:
+            claimed = 0 if self._stopping.is_set() else self._claim(holding, idle=not len(calls))
+            taken += claimed
+            answered = bool(self._answers)
+            begun = self._turn(holding, running=len(calls))
+            for parcel in begun:
+                calls.start(parcel)
+            if len(calls):
+                self._hear(calls.ended())
+            elif not (claimed or answered or begun):
+                self._give_back(holding.all())
+                return taken
 
     def stop(self) -> None:
-        """Starts no further call; one that runs is brought to its end."""
+        """Starts no further call; those that run are brought to their end."""
         self._stopping.set()
+        self._doubts.stop()
 
     def recover(self) -> tuple[int, int]:
         """At start, when no other worker lives: takes every message back that a dead worker left.
@@ -91,121 +129,192 @@ class Deliver:
     def expire(self, now: datetime) -> int:
         """Ends planned messages whose time has passed; returns how many."""
 
-        def work(records: Records) -> int:
-            return records.messages.expire(now)
+        def work(records: Records) -> list[MessageRow]:
+            over = records.messages.expire(now)
+            tell_messages(records, over, at=now)
+            return over
 
-        return self._database.write(work)
+        ended = self._database.write(work)
+        for message in ended:
+            self._note(message.channel, message.state)
+        return len(ended)
+
+    def ask(self, now: datetime) -> int:
+        """Asks what became of messages in doubt; returns of how many the doubt ended."""
+        return self._doubts.run(now)
 
     def _release(self, *, expired_at_s: float | None) -> tuple[int, int]:
         now = self._clock.now()
 
-        def work(records: Records) -> tuple[int, int]:
+        def work(records: Records) -> tuple[int, Mapping[str, int]]:
             return records.messages.release_leases(
                 expired_at_s=expired_at_s, at=now, resend=sorted(RESENT_CHANNELS)
             )
 
         claimed, sending = self._database.write(work)
+        for channel, messages in sending.items():
+            if channel in RESENT_CHANNELS:
+                self._observer.maybe_doubled(channel, messages)
         if claimed or sending:
-            _log.warning("delivery.recovered", claimed=claimed, sending=sending)
-        return claimed, sending
+            _log.warning("delivery.recovered", claimed=claimed, sending=sum(sending.values()))
+        return claimed, sum(sending.values())
 
-    def _claim(self, records: Records, limit: int) -> tuple[int, list[Parcel]]:
-        now = self._clock.now()
-        leased_until_s = self._clock.monotonic_s() + LEASE_S
-        messages = records.messages.claim(now=now, leased_until_s=leased_until_s, limit=limit)
-        if not messages:
-            return 0, []
+    def _claim(self, holding: Holding, *, idle: bool) -> int:
+        """Leases messages for the next calls, of each channel those that expire first, and looks at them.
+
+        Returns how many it leased.
+        """
+        now, now_s = self._clock.now(), self._clock.monotonic_s()
+        wanted = holding.wanted(now_s, idle=idle)
+        if not wanted and not idle:
+            return 0
+
+        def work(records: Records) -> tuple[Counter[str], _Looked]:
+            leased_until_s = now_s + LEASE_S
+            claimed = []
+            if idle:
+                claimed += records.messages.claim_others(self._lanes, now=now, leased_until_s=leased_until_s)
+            for channel, want in wanted.items():
+                claimed += records.messages.claim(
+                    channel,
+                    now=now,
+                    leased_until_s=leased_until_s,
+                    limit=want.messages,
+                    most_again=want.again,
+                )
+            return Counter(row.channel for row in claimed), self._look(records, claimed, now)
+
+        leased, looked = self._database.write(work)
+        holding.add(looked.parcels, now_s)
+        holding.emptied((name for name, want in wanted.items() if leased[name] < want.messages), now_s)
+        self._count_held_back(looked)
+        return leased.total()
+
+    def _look(self, records: Records, claimed: Sequence[MessageRow], now: datetime) -> _Looked:
+        """Looks at claimed messages, and settles those that may not leave."""
+        held_back, parcels = [], []
         rules = Rules(self._catalog(), self._policy, self._channels)
-        parcels = []
-        for message, cleared in clear(records, messages, rules=rules, now=now):
+        for message, cleared in clear(records, claimed, rules=rules, now=now) if claimed else ():
             if isinstance(cleared, Parcel):
                 parcels.append(cleared)
-            else:
-                _settle(records, message, cleared, at=now)
-        return len(messages), parcels
+            elif settle(records, message, cleared, at=now):
+                held_back.append((message, cleared))
+                if cleared.state is State.DEAD_LETTER:
+                    keep_letter(records, message, str(cleared.reason), at=now)
+        return _Looked(parcels, held_back)
 
-    def _begin(self, message: MessageRow) -> bool:
-        """Commits `sending` under a new lease; False when message or lease have expired or another worker has it."""
+    def _turn(self, holding: Holding, *, running: int) -> Sequence[Parcel]:
+        """Settles what providers have said, and begins what there is room for; returns the messages to call for."""
+        answers = [(answered, verdict_of(answered, jitter=self._jitter())) for answered in self._answers]
         now, now_s = self._clock.now(), self._clock.monotonic_s()
+        self._give_back(holding.resting(now_s))
+        chosen = []
+        if not self._stopping.is_set():
+            chosen = holding.begin(now_s, running=running, at_once=self._pace.at_once)
+        if not answers and not chosen:
+            return ()
+        fresh = [one.parcel for one in chosen if one.is_fresh(now, now_s)]
+        stale = [one.parcel.message for one in chosen if not one.is_fresh(now, now_s)]
 
-        def work(records: Records) -> bool:
-            if now >= message.valid_until:
-                _settle(records, message, Verdict(State.EXPIRED, "valid_until"), at=now)
-                return False
-            return records.messages.begin(
-                message.id, fence=message.fence, now_s=now_s, leased_until_s=now_s + LEASE_S, at=now
-            )
-
-        return self._database.write(work)
-
-    def _call(self, parcel: Parcel) -> SendResult:
-        message = parcel.message
-        try:
-            return self._channels[message.channel].send(message, parcel.address, parcel.coupon)
-        except Exception as error:
-            # Its text may hold a number or a token, so only its kind is kept.
-            kind = type(error).__name__
-            _log.error("delivery.failed", message_id=message.id, channel=message.channel, error=kind)
-            return Unknown(kind)
-
-    def _finish(self, message: MessageRow, result: SendResult) -> None:
-        now = self._clock.now()
-        verdict = self._verdict(message, result, now=now)
-        outcome, provider_id, detail = _attempt(result)
-
-        def work(records: Records) -> bool:
-            records.messages.add_attempt(
-                message.id,
-                channel=message.channel,
-                outcome=outcome,
-                provider_id=provider_id,
-                detail=detail,
+        def work(records: Records) -> tuple[list[_Kept], _Looked, set[str]]:
+            kept = self._keep(records, answers)
+            looked = self._look(records, stale, now)
+            begun = records.messages.begin(
+                [parcel.message for parcel in (*fresh, *looked.parcels)],
+                now_s=now_s,
+                leased_until_s=now_s + LEASE_S,
                 at=now,
             )
-            return _settle(records, message, verdict, at=now)
+            return kept, looked, begun
 
-        if not self._database.write(work):
-            _log.warning("delivery.lease_lost", message_id=message.id, outcome=outcome)
+        begun: set[str] = set()
+        try:
+            kept, looked, begun = self._database.write(work)
+        except Unavailable:
+            raise
+        except Exception:
+            if not answers:
+                raise
+            _log.exception("delivery.not_settled")
+            self._settle_each(answers)
+            return ()
+        finally:
+            for one in chosen:
+                if one.parcel.message.id not in begun:
+                    self._lanes[one.channel].dropped()
+        self._answers = []
+        self._count(kept)
+        self._count_held_back(looked)
+        return [parcel for parcel in (*fresh, *looked.parcels) if parcel.message.id in begun]
 
-    def _verdict(self, message: MessageRow, result: SendResult, *, now: datetime) -> Verdict:
-        match result:
-            case Accepted():
-                return Verdict(State.ACCEPTED)
-            case Refused(code):
-                return Verdict(State.REFUSED, code)
-            case RetryLater(after_s):
-                return self._again(message, after_s, now=now, given_up=State.REFUSED)
-            case Unknown():
-                if on_unknown(message.channel) == "final":
-                    return Verdict(State.UNKNOWN)
-                return self._again(message, 0.0, now=now, given_up=State.UNKNOWN)
+    def _give_back(self, held: Sequence[Held]) -> None:
+        """Plans again what was claimed and has to wait for its channel."""
+        now = self._clock.now()
 
-    def _again(self, message: MessageRow, after_s: float, *, now: datetime, given_up: State) -> Verdict:
-        wait_s = max(after_s, retry_after(message.tries, self._jitter()))
-        if wait_s >= (message.valid_until - now).total_seconds():
-            return Verdict(State.EXPIRED if given_up is State.REFUSED else given_up, "valid_until")
-        return Verdict(State.PLANNED, None, now + timedelta(seconds=wait_s))
+        def work(records: Records) -> None:
+            for one in held:
+                settle(records, one.parcel.message, Verdict(State.PLANNED), at=now)
 
+        if held:
+            self._database.write(work)
 
-def _settle(records: Records, message: MessageRow, verdict: Verdict, *, at: datetime) -> bool:
-    return records.messages.settle(
-        message.id,
-        fence=message.fence,
-        state=verdict.state,
-        reason=verdict.reason,
-        at=at,
-        not_before=verdict.not_before,
-    )
+    def _keep(self, records: Records, answers: Iterable[tuple[Answered, Verdict]]) -> list[_Kept]:
+        channels = frozenset(self._channels)
+        return [
+            (answered, keep(records, answered, verdict, channels=channels)) for answered, verdict in answers
+        ]
 
+    def _settle_each(self, answers: Iterable[tuple[Answered, Verdict]]) -> None:
+        """Settles answers one by one; one that cannot be settled is left to the end of its lease."""
+        for answer in answers:
 
-def _attempt(result: SendResult) -> tuple[str, str | None, str | None]:
-    """Outcome, provider's id and detail, as the attempt is kept."""
-    match result:
-        case Accepted(provider_id):
-            return "accepted", provider_id, None
-        case Refused(code, detail):
-            return "refused", None, f"{code}: {detail}"
-        case RetryLater(_, detail):
-            return "retry_later", None, detail
-        case Unknown(detail):
-            return "unknown", None, detail
+            def work(records: Records, answer: tuple[Answered, Verdict] = answer) -> list[_Kept]:
+                return self._keep(records, [answer])
+
+            try:
+                self._count(self._database.write(work))
+            except Unavailable:
+                raise
+            except Exception:
+                _log.exception("delivery.lost_answer", message_id=answer[0].parcel.message.id)
+            self._answers.remove(answer[0])
+
+    def _hear(self, ended: Iterable[Ended]) -> None:
+        """Takes note of calls that have ended."""
+        for call in ended:
+            channel, now_s = call.parcel.message.channel, self._clock.monotonic_s()
+            lane = self._lanes[channel]
+            was_troubled = lane.troubled
+            lane.ended(call.result, now_s)
+            # Who stops a channel that was well may be the cause; who fails as the last of many is not.
+            troubled = was_troubled if lane.misconfigured else lane.troubled
+            self._answers.append(Answered(call.parcel, call.result, self._clock.now(), troubled))
+            self._observer.call(channel, outcome_of(call.result), took_s=call.took_s)
+            self._observer.held_up(channel, troubled=lane.troubled, misconfigured=lane.misconfigured)
+            if lane.troubled and not was_troubled:
+                _log.error("delivery.channel_stopped", channel=channel, misconfigured=lane.misconfigured)
+            elif was_troubled and not lane.troubled:
+                _log.warning("delivery.channel_goes_on", channel=channel)
+
+    def _count(self, kept: Iterable[_Kept]) -> None:
+        """Counts what was committed."""
+        for answered, verdict in kept:
+            message, result = answered.parcel.message, answered.result
+            if verdict is None:
+                _log.warning("delivery.lease_lost", message_id=message.id, outcome=outcome_of(result))
+            elif verdict.state is not State.PLANNED:
+                self._note(message.channel, verdict.state)
+            elif isinstance(result, Unknown):
+                self._observer.maybe_doubled(message.channel, 1)
+
+    def _count_held_back(self, looked: _Looked) -> None:
+        """The same of messages that may not leave."""
+        for message, verdict in looked.held_back:
+            if verdict.state is not State.PLANNED:
+                self._note(message.channel, verdict.state)
+
+    def _note(self, channel: str, state: str) -> None:
+        """Counts a message that has come to a state."""
+        self._observer.settled(channel, state)
+        if state == State.UNKNOWN_FINAL:
+            self._observer.maybe_lost(channel, 1)

@@ -1,4 +1,4 @@
-"""What does a phone tell about itself and its owner? Registration, settings, pivot ids and consents."""
+"""What does a phone tell about itself and its owner? Registration, settings and consents."""
 
 import hashlib
 import json
@@ -17,7 +17,6 @@ from m2s.app.rows import AnswerRow, ConsentRow, DeviceRow
 from m2s.core.base.errors import Invalid, NotFound, Problem
 from m2s.core.base.ids import Ids
 from m2s.core.base.instants import Clock
-from m2s.core.delivery.calling_codes import country_of
 
 PLATFORMS = ("ios", "android")
 PURPOSES = ("marketing", "location")
@@ -27,7 +26,6 @@ _MAY_BE_OLD = timedelta(days=3653)
 """A consent older than ten years is a wrong clock, not a consent."""
 _LANGUAGE = re.compile(r"[a-z]{2}")
 _KNOWN_AT_MOST = 100_000
-_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,50 +117,12 @@ class Devices:
                 self._known.update(found)
         return found
 
-    def identify(self, device: DeviceRow, pivots: Mapping[str, str], *, vouched: bool) -> None:
-        """Keeps the shopper's phone (E.164, like +33612345678) and the country that it tells.
-
-        Where another shopper has that phone and the retailer's own server vouches for it, the device becomes hers;
-        from a phone alone nothing changes then, because anybody can claim a number, and hers opens a wallet.
-        What was decided and seen so far stays with the shopper before. Consents given before any phone was known
-        come along; those of somebody with another phone do not, for then the device has changed hands.
-        Raises Invalid for a bad number and for pivot ids that this version cannot keep.
-        """
-        problems = [
-            Problem(f"/{name}", "not_supported", "only `phone` can be given in this version")
-            for name in pivots
-            if name != "phone"
-        ]
-        phone = pivots.get("phone")
-        if phone is not None and not _E164.fullmatch(phone):
-            problems.append(
-                Problem("/phone", "bad_phone", "write it with + and country code, like +33612345678")
-            )
-        if phone is None and not problems:
-            problems.append(Problem("/phone", "missing", "give the `phone`, like +33612345678"))
-        if phone is None or problems:
-            raise Invalid("the shopper cannot be identified by this", problems=problems)
-        if self._database.write(lambda records: self._join(records, device.id, phone=phone, vouched=vouched)):
-            with self._lock:
-                self._moves += 1
-                self._known.pop(device.id, None)
-            self._changed(device.id)
-
-    def _join(self, records: Records, device_id: str, *, phone: str, vouched: bool) -> bool:
-        """Joins a device with the shopper of a phone; says whether it got another shopper by that."""
-        device = records.devices.device(device_id)
-        if device is None:
-            raise NotFound(f"there is no device {device_id!r}")
-        owner_id = records.devices.shopper_with_phone(phone)
-        if owner_id is None or owner_id == device.shopper_id:
-            records.devices.set_phone(device.shopper_id, phone, country=country_of(phone))
-            return False
-        if not vouched:
-            return False
-        if records.devices.shoppers([device.shopper_id])[device.shopper_id].phone is None:
-            records.devices.move_consents(device.shopper_id, to=owner_id)
-        records.devices.move_device(device_id, owner_id, at=self._clock.now())
-        return True
+    def forget(self, device_ids: Iterable[str]) -> None:
+        """Looks devices up again when they are asked for next, because they have got another shopper."""
+        with self._lock:
+            self._moves += 1
+            for device_id in device_ids:
+                self._known.pop(device_id, None)
 
     def put_consents(self, device: DeviceRow, statements: Sequence[ConsentRow]) -> None:
         """Adds consent statements to those kept; the newest per purpose and channel counts.
@@ -177,9 +137,13 @@ class Devices:
         ]
         if problems:
             raise Invalid("the consents cannot be kept as they are", problems=problems)
-        self._database.write(
-            lambda records: records.devices.add_consents(device, statements, received_at=now)
-        )
+
+        def add(records: Records) -> None:
+            # Whose it is may have changed since the caller was recognised, and a withdrawal must not be lost by that.
+            found = records.devices.device(device.id) or device
+            records.devices.add_consents(found, statements, received_at=now)
+
+        self._database.write(add)
 
     def consents(self, device: DeviceRow) -> list[ConsentRow]:
         """The statements of the device's shopper that count now."""

@@ -1,14 +1,17 @@
 """Why did a shopper get a message, or none? Kept decisions, each with its trace in plain sentences."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from campaigns.explain import Fate, explain
+from m2s.app.catalog import Catalog
+from m2s.app.no_occasion import Asked, why
+from m2s.app.past import LastSeen
 from m2s.app.ports import Database, Records
 from m2s.app.rows import DecisionRow, MessageRow
 from m2s.core.base.errors import NotFound
-from m2s.core.base.instants import Clock, from_ms, to_ms
+from m2s.core.base.instants import Clock
 
 MOST_DECISIONS = 200
 """How many decisions one answer holds at most; older ones need a narrower span."""
@@ -35,17 +38,6 @@ class Explained:
 
 
 @dataclass(frozen=True, slots=True)
-class LastSeen:
-    """The last evidence of a shopper at one store: never where, only how sure it is that it was inside."""
-
-    store_id: str
-    zone_id: str
-    kind: str
-    at: datetime
-    inside_probability: float
-
-
-@dataclass(frozen=True, slots=True)
 class Explanation:
     """Decisions, newest first; where there are none, `sentences` say what that means.
 
@@ -61,10 +53,10 @@ class Explanation:
 class Explain:
     """Answers why, from what is kept."""
 
-    def __init__(self, database: Database, clock: Clock, *, store_ids: Callable[[], Iterable[str]]) -> None:
+    def __init__(self, database: Database, clock: Clock, *, catalog: Callable[[], Catalog]) -> None:
         self._database = database
         self._clock = clock
-        self._store_ids = store_ids
+        self._catalog = catalog
 
     def one(self, decision_id: str) -> Explained:
         """A decision by its id; raises NotFound."""
@@ -102,20 +94,23 @@ class Explain:
                 return Explanation(_explained(records, rows), clock_offset_ms=offset_ms)
             if shopper_id is None:
                 return Explanation((), (_NO_OCCASION,))
-            seen = self._last_seen(records, shopper_id)
-        return Explanation((), (_NO_OCCASION, _SEEN if seen else _NOT_SEEN), seen, clock_offset_ms=offset_ms)
+            at = self._clock.now() if until is None else min(until, self._clock.now())
+            seen = records.histories.last_seen(shopper_id, at - _LOOK_BACK, at)
+            devices = records.devices.devices_of([shopper_id]).get(shopper_id, [])
+        sentences = [_NO_OCCASION]
+        if offer_id is not None:
+            sentences += why(Asked(offer_id, at, seen, devices), self._catalog())
+        else:
+            sentences.append(_SEEN if seen else _NOT_SEEN)
+        return Explanation((), tuple(sentences), _by_store(seen), clock_offset_ms=offset_ms)
 
-    def _last_seen(self, records: Records, shopper_id: str) -> tuple[LastSeen, ...]:
-        since_ms = to_ms(self._clock.now() - _LOOK_BACK)
-        found = []
-        for store_id in self._store_ids():
-            evidence = records.sightings.evidence(shopper_id, store_id, since_ms)
-            if evidence:
-                last = evidence[-1]
-                found.append(
-                    LastSeen(store_id, last.zone_id, last.kind, from_ms(last.at_ms), last.inside_probability)
-                )
-        return tuple(sorted(found, key=lambda seen: seen.at, reverse=True))
+
+def _by_store(seen: Sequence[LastSeen]) -> tuple[LastSeen, ...]:
+    """The last of each store."""
+    found: dict[str, LastSeen] = {}
+    for one in seen:
+        found.setdefault(one.store_id, one)
+    return tuple(found.values())
 
 
 def _shopper(
@@ -139,5 +134,5 @@ def _explained(records: Records, rows: Sequence[DecisionRow]) -> tuple[Explained
 
 def _told(row: DecisionRow, message: MessageRow | None) -> Explained:
     record = {"outcome": row.outcome, "channel": row.channel, "trace": row.trace}
-    fate = None if message is None else Fate(message.state, message.reason)
+    fate = None if message is None else Fate(message.state, message.reason, message.channel)
     return Explained(row, message, tuple(explain(record, fate)))

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from campaigns.facts import ShopperFacts, StoreFacts
 from campaigns.model import Channel
-from m2s.app.ports import Records
+from m2s.app.known import Known
 from m2s.app.rows import DeviceRow, ShopperRow
 from m2s.core.places.hours import hours_of
 from m2s.core.places.store import Store
@@ -14,7 +14,7 @@ _LEFT_LATELY = timedelta(hours=1)
 
 
 def load_shoppers(
-    records: Records,
+    records: Known,
     shopper_ids: Iterable[str],
     *,
     now: datetime,
@@ -59,7 +59,9 @@ def load_shoppers(
 
 def store_facts(store: Store, now: datetime) -> StoreFacts:
     """A store as deciding sees it at an instant."""
-    hours = hours_of(store.opening_hours, store.timezone, store.country)
+    hours = hours_of(store.opening_hours, store.timezone, store.country, subdivision=store.subdivision)
+    is_open = hours.is_open(now)
+    opens_at = None if is_open else hours.opens_at(now)
     return StoreFacts(
         store_id=store.id,
         name=store.name,
@@ -69,9 +71,11 @@ def store_facts(store: Store, now: datetime) -> StoreFacts:
         timezone=store.timezone,
         country=store.country,
         subdivision=store.subdivision,
-        is_open=hours.is_open(now),
+        is_open=is_open,
         closes_at=hours.closes_at(now),
         last_closing_at=hours.last_closing_of_day(now),
+        opens_at=opens_at,
+        then_closes_at=None if opens_at is None else hours.closes_at(opens_at),
     )
 
 

@@ -12,7 +12,8 @@ from m2s.core.places.store import Store
 from m2s.core.places.zone import PREMISES
 from m2s.core.presence.evidence import Evidence
 from m2s.core.presence.marks import LONGEST_BRIDGE_MS, REACH_MS
-from m2s.core.presence.visit import RULE_VERSION, Stay, StayRules, classify, stays, visit_id
+from m2s.core.presence.rules import StayRules
+from m2s.core.presence.visit import RULE_VERSION, Stay, StayKind, classify, stays, visit_id
 
 LOOK_BACK = timedelta(milliseconds=LONGEST_BRIDGE_MS + REACH_MS)
 """New evidence changes no stay that ended earlier than this before it."""
@@ -68,7 +69,7 @@ def _row(shopper_id: str, store: Store, stay: Stay, *, rules: StayRules, now: da
     start, end = from_ms(stay.start_ms), from_ms(stay.end_ms)
     open_share = None
     if stay.dwell_s >= rules.beacon_dwell_min_s:
-        hours = hours_of(store.opening_hours, store.timezone, store.country)
+        hours = hours_of(store.opening_hours, store.timezone, store.country, subdivision=store.subdivision)
         open_share = hours.open_share(start, end)
     kind = classify(stay, rules, open_share=open_share)
     return VisitRow(
@@ -80,7 +81,8 @@ def _row(shopper_id: str, store: Store, stay: Stay, *, rules: StayRules, now: da
         dwell_s=stay.dwell_s,
         kind=kind.value,
         confidence=stay.confidence.value,
-        status="open" if may_go_on(end, store, now) else "closed",
+        # Nobody is told of a passer-by: nothing of her has to be closed later.
+        status="open" if kind is not StayKind.PASSER_BY and may_go_on(end, store, now) else "closed",
         sources=",".join(stay.sources),
         replaces=None,
         rule_version=RULE_VERSION,

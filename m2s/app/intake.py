@@ -1,25 +1,26 @@
 """What follows from a group of sightings? One transaction: de-duplicate, match, visits, presence, decide, outbox."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
 
 import structlog
 
-from campaigns.decision import decide
-from campaigns.facts import Candidate, Decision, Occasion, Outcome, PastOffer, Policy, ShopperFacts
-from m2s.app.catalog import Catalog, LiveOffer
+from campaigns.facts import Decision
+from campaigns.model import Exit
+from m2s.app.catalog import Catalog
+from m2s.app.crossings import Crossings
 from m2s.app.dead_letters import MOST_LETTERS, letters_of
-from m2s.app.decide import settle
+from m2s.app.deciding import House
 from m2s.app.dedupe import SeenIds
-from m2s.app.facts import load_shoppers, store_facts
+from m2s.app.firing import Fired
 from m2s.app.groups import GroupResult
 from m2s.app.matching import (
     ACCURACY_M,
     AT_MS,
     DEVICE,
+    ID,
     OUT_OF_RANGE,
     TOO_NEW,
     TOO_OLD,
@@ -28,13 +29,13 @@ from m2s.app.matching import (
     match_group,
 )
 from m2s.app.observer import Observer
+from m2s.app.occasions import decide_fired
 from m2s.app.ports import Records
-from m2s.app.presences import Fired, Presences, Step
+from m2s.app.presences import Presences, Step
 from m2s.app.sighting import Answer, Batch, Rejected
 from m2s.app.visit_events import VisitEvent, event_fields
 from m2s.app.visits import close_visits, refresh_visits
-from m2s.core.base.ids import Ids
-from m2s.core.base.instants import Clock, from_ms, to_ms
+from m2s.core.base.instants import Clock, to_ms
 from m2s.core.places.zone import PREMISES
 from m2s.core.presence.evidence import Evidence
 from m2s.core.presence.quality import OLDEST_MS
@@ -43,16 +44,6 @@ MOST_REMEMBERED_IDS = 10_000_000
 _log = structlog.get_logger()
 # By so much this machine's clock may be set, forward or back, without a repeat being taken for new.
 _DEDUPE_MARGIN_MS = 24 * 3_600_000
-
-
-@dataclass(frozen=True, slots=True)
-class House:
-    """What deciding needs beside the facts: the policy, the sender's STOP number, the source of ids, who counts."""
-
-    policy: Policy
-    stop_number: str
-    ids: Ids
-    observer: Observer
 
 
 class Intake:
@@ -68,15 +59,19 @@ class Intake:
         catalog: Callable[[], Catalog],
         clock: Clock,
         house: House,
+        observer: Observer,
         most_ids: int = MOST_REMEMBERED_IDS,
     ) -> None:
         """`most_ids` is how many sightings can be remembered to tell repeats; past it none are taken."""
         self._catalog = catalog
         self._clock = clock
         self._house = house
+        self._observer = observer
         self._most_ids = most_ids
         self._seen = self._nothing_seen()
         self._presences = Presences()
+        self._crossings = Crossings()
+        self._merged: dict[str, str] = {}
 
     def load(self, records: Records) -> None:
         """Takes up the de-duplication window and the open presences from storage."""
@@ -93,12 +88,25 @@ class Intake:
         """Raises Unavailable while no sighting is taken because too many are remembered."""
         self._seen.check_full(to_ms(self._clock.now()))
 
+    def joined(self, merged: Mapping[str, str]) -> None:
+        """Takes notice of shoppers that have become others, by who they were; on the writer, right after the commit."""
+        for shopper_id, now in merged.items():
+            self._presences.move(shopper_id, to=now)
+        self._merged = {was: merged.get(now, now) for was, now in self._merged.items()} | dict(merged)
+
+    def _renamed(self, items: Sequence[Batch]) -> None:
+        """Has what was on its way while shoppers were joined arrive at who they are now."""
+        if self._merged:
+            for item in items:
+                for device_id, shopper_id in item.shoppers.items():
+                    item.shoppers[device_id] = self._merged.get(shopper_id, shopper_id)
+
     def _nothing_seen(self) -> SeenIds:
         return SeenIds(OLDEST_MS + _DEDUPE_MARGIN_MS, most=self._most_ids)
 
     def inside(self, shopper_ids: Sequence[str]) -> dict[str, frozenset[str]]:
         """The stores whose premises each shopper is in now."""
-        return self._presences.inside(shopper_ids)
+        return Step(self._presences).inside(shopper_ids)
 
     def weight(self, item: Batch) -> int:
         """The number of sightings in a request."""
@@ -107,21 +115,22 @@ class Intake:
     def process(self, records: Records, items: Sequence[Batch]) -> GroupResult[Answer]:
         """Judges, keeps and follows up the sightings of many requests in the current transaction."""
         catalog, now, began_s = self._catalog(), self._clock.now(), self._clock.monotonic_s()
+        self._renamed(items)
         matched = match_group(items, catalog, self._seen)
         self._seen.check_room(matched.keys.shape[1], received_at_ms=to_ms(now))
         step = Step(self._presences)
         records.sightings.add_sightings(matched.fixes)
         records.sightings.add_sightings(matched.reported)
-        told, decisions = self._follow(records, matched, step=step, catalog=catalog, now=now)
-        records.sightings.add_evidence(
-            [evidence for _, evidence in matched.evidence], zone_version=catalog.version
-        )
+        crossed, remember = self._crossings.fired(matched, catalog)
+        told, decisions = self._follow(records, matched, step=step, crossed=crossed, catalog=catalog, now=now)
+        records.sightings.add_evidence(matched.evidence, zone_version=catalog.version)
         step.keep(records)
 
         def publish() -> None:
             self._seen.add(matched.keys, received_at_ms=to_ms(now))
             step.publish()
-            observer = self._house.observer
+            remember()
+            observer = self._observer
             for event in told:
                 observer.visit(event.type)
             for decision in decisions:
@@ -152,7 +161,7 @@ class Intake:
         """The answer for a sighting that cannot be processed; it is kept as a dead letter with the cause."""
         for letter in letters_of(item, error, at=self._clock.now()):
             records.dead_letters.keep(letter, most=MOST_LETTERS)
-            self._house.observer.dead_letter()
+            self._observer.dead_letter()
             _log.error("sighting.unprocessable", error=repr(error), dead_letter=letter.id)
         detail = "this sighting could not be processed and was set aside; the others of its batch were taken"
         rejected = [Rejected(index, one.id, "unprocessable", detail) for index, one in item.items]
@@ -164,23 +173,48 @@ class Intake:
         close_visits(records, catalog=catalog, now=now)
         step = self._presences.over(to_ms(now), catalog)
         step.keep(records)
-        return step.publish
+
+        def publish() -> None:
+            step.publish()
+            self._crossings.forget(to_ms(now))
+
+        return publish
+
+    def looked_up(self, records: Records, shopper_ids: Iterable[str]) -> list[Decision]:
+        """Decides what shoppers are offered who looked something up where they are, in the current transaction."""
+        catalog, now = self._catalog(), self._clock.now()
+        fired = self._presences.researching(shopper_ids, catalog, at_ms=to_ms(now))
+        return decide_fired(
+            records, fired, inside=self._presences.inside, house=self._house, catalog=catalog, now=now
+        )
 
     def _follow(
-        self, records: Records, matched: Matched, *, step: Step, catalog: Catalog, now: datetime
+        self,
+        records: Records,
+        matched: Matched,
+        *,
+        step: Step,
+        crossed: Sequence[Fired],
+        catalog: Catalog,
+        now: datetime,
     ) -> tuple[list[VisitEvent], list[Decision]]:
         number_of: dict[str, int] = {}
         fresh: dict[tuple[str, str], list[Evidence]] = {}
-        for number, evidence in matched.evidence:
-            number_of[evidence.shopper_id] = number
-            if evidence.zone_id == PREMISES:
-                fresh.setdefault((evidence.shopper_id, evidence.store_id), []).append(evidence)
-        touched = {pair: min(one.at_ms for one in new) for pair, new in fresh.items()}
+        for number, found in matched.told:
+            for evidence in found:
+                number_of[evidence.shopper_id] = number
+                if evidence.zone_id == PREMISES:
+                    fresh.setdefault((evidence.shopper_id, evidence.store_id), []).append(evidence)
+        touched = {pair: min([one.at_ms for one in new]) for pair, new in fresh.items()}
         told = refresh_visits(records, touched, fresh=fresh, catalog=catalog, now=now)
         for event in told:
             matched.tallies[number_of[event.visit.shopper_id]].events.append(event_fields(event))
-        fired = _moved(step, matched, catalog)
-        decisions = self._decide(records, fired, step=step, catalog=catalog, now=now)
+        fired = [*_moved(step, matched, catalog), *crossed]
+        decisions = decide_fired(
+            records, fired, inside=step.inside, house=self._house, catalog=catalog, now=now
+        )
+        if decisions:
+            number_of = _numbers(matched) | number_of
         for decision in decisions:
             candidate = decision.candidate
             matched.tallies[number_of[candidate.occasion.shopper_id]].events.append(
@@ -194,40 +228,20 @@ class Intake:
             )
         return told, decisions
 
-    def _decide(
-        self, records: Records, fired: Sequence[Fired], *, step: Step, catalog: Catalog, now: datetime
-    ) -> list[Decision]:
-        """Decides the occasions of a group, those that one sighting brought up together."""
-        if not fired:
-            return []
-        moments: dict[tuple[str, str], list[Candidate]] = {}
-        candidates = [_candidate(one, catalog=catalog, now=now) for one in fired]
-        known = records.decisions.known_occasions([occasion_of(candidate) for candidate in candidates])
-        for one, candidate in zip(fired, candidates, strict=True):
-            if occasion_of(candidate) not in known:
-                known.add(occasion_of(candidate))
-                moments.setdefault((one.evidence.shopper_id, one.evidence.sighting_id), []).append(candidate)
-        wanted = [shopper_id for shopper_id, _ in moments]
-        facts = load_shoppers(
-            records,
-            wanted,
-            now=now,
-            inside=step.inside(wanted),
-            history=history_of(self._house.policy, catalog),
-        )
-        decisions: list[Decision] = []
-        for (shopper_id, _), together in moments.items():
-            made = decide(together, facts[shopper_id], now=now, policy=self._house.policy)
-            facts[shopper_id] = remember(facts[shopper_id], made)
-            decisions += made
-        settle(records, decisions, ids=self._house.ids, stop_number=self._house.stop_number)
-        return decisions
-
 
 def _count_out_of_range(matched: Matched, observer: Observer) -> None:
     why = [one.detail for tally in matched.tallies for one in tally.rejected if one.code == OUT_OF_RANGE]
     if why:
         observer.out_of_range(too_old=why.count(TOO_OLD), too_new=why.count(TOO_NEW))
+
+
+def _numbers(matched: Matched) -> dict[str, int]:
+    """For each shopper of a group a request of hers."""
+    return {
+        shopper_id: number
+        for number, batch in enumerate(matched.batches)
+        for shopper_id in batch.shoppers.values()
+    }
 
 
 def _moved(step: Step, matched: Matched, catalog: Catalog) -> list[Fired]:
@@ -242,23 +256,48 @@ def _moved(step: Step, matched: Matched, catalog: Catalog) -> list[Fired]:
     outside = _outside(step, matched, told)
     fired: list[Fired] = []
     for shopper_id in {**told, **outside}:
-        zones, moves = step.own(shopper_id), told.get(shopper_id, [])
-        # Where nothing is open, nothing ends before the first evidence.
-        since_ms = 0 if zones or not moves else min(at_ms for at_ms, _ in moves)
+        moves = told.get(shopper_id, [])
+        seen_ms = [state.seen_at_ms for state in step.zones(shopper_id).values()]
+        seen_ms += [at_ms for at_ms, _ in moves]
+        if not seen_ms:
+            continue
+        # A fix ends only what was seen before it.
+        since_ms = min(seen_ms)
         moves += [(row[AT_MS], row) for row in outside.get(shopper_id, ()) if row[AT_MS] >= since_ms]
         moves.sort(key=itemgetter(0))
+        zones = step.own(shopper_id)
         for at_ms, move in moves:
             if isinstance(move, tuple):
-                if zones:
-                    step.leave(shopper_id, at_ms, accuracy_m=move[ACCURACY_M], but=(), catalog=catalog)
+                if zones and (
+                    gone := step.leave(
+                        shopper_id, at_ms, accuracy_m=move[ACCURACY_M], but=(), catalog=catalog
+                    )
+                ):
+                    fired += _departed(gone, shopper_id, (move[DEVICE], move[ID], at_ms), catalog)
                 continue
             first = move[0]
-            if zones and first.accuracy_m is not None and not first.mocked:
-                touched = [(one.store_id, one.zone_id) for one in move]
-                step.leave(shopper_id, at_ms, accuracy_m=first.accuracy_m, but=touched, catalog=catalog)
+            touched = {(one.store_id, one.zone_id) for one in move}
+            if first.accuracy_m is not None and not first.mocked and not zones.keys() <= touched:
+                gone = step.leave(
+                    shopper_id, at_ms, accuracy_m=first.accuracy_m, but=touched, catalog=catalog
+                )
+                fired += _departed(gone, shopper_id, (first.device_id, first.sighting_id, at_ms), catalog)
             for one in move:
                 step.advance(one, catalog, fired)
     return fired
+
+
+def _departed(
+    gone: Sequence[tuple[tuple[str, str], int]], shopper_id: str, fix: tuple[str, str, int], catalog: Catalog
+) -> list[Fired]:
+    """The exit offers of zones that a fix (device, id, time) showed her to be outside of, with when she had come in."""
+    device_id, sighting_id, at_ms = fix
+    return [
+        Fired(live, "exit", shopper_id, device_id, *zone, sighting_id, at_ms, since_ms)
+        for zone, since_ms in gone
+        for live in catalog.by_zone[zone]
+        if isinstance(live.offer.trigger, Exit)
+    ]
 
 
 def _outside(step: Step, matched: Matched, told: Collection[str]) -> dict[str, list[Row]]:
@@ -266,67 +305,8 @@ def _outside(step: Step, matched: Matched, told: Collection[str]) -> dict[str, l
     outside: dict[str, list[Row]] = {}
     for number, batch in enumerate(matched.batches):
         shoppers = batch.shoppers
-        if any(shopper_id in told or step.zones(shopper_id) for shopper_id in shoppers.values()):
+        concerned = [one for one in shoppers.values() if one in told or step.zones(one)]
+        if concerned:
             for device_id, rows in groupby(matched.outside(number), key=itemgetter(DEVICE)):
                 outside.setdefault(shoppers[device_id], []).extend(rows)
     return outside
-
-
-def occasion_of(candidate: Candidate) -> tuple[str, str, str]:
-    """What makes a decision unique: campaign, offer, occasion."""
-    return candidate.campaign.id, candidate.offer.id, candidate.occasion.key
-
-
-def remember(shopper: ShopperFacts, decisions: Sequence[Decision]) -> ShopperFacts:
-    """The facts after decisions: sends and ghosts alike weigh on what may follow, and arms are fixed."""
-    past = [
-        PastOffer(decision.decided_at, decision.candidate.campaign.id, decision.candidate.offer.id)
-        for decision in decisions
-        if decision.outcome is not Outcome.SUPPRESSED
-    ]
-    arms: Mapping[str, str] = {arm: value for decision in decisions for arm, value in decision.arms.items()}
-    return replace(shopper, past=(*shopper.past, *past), arms={**arms, **shopper.arms})
-
-
-def history_of(policy: Policy, catalog: Catalog) -> timedelta:
-    """How far back past offers can matter: the longest window of pressure and of any offer's own limit."""
-    windows = [rate.window for rate in policy.pressure]
-    windows += [
-        offer.per_shopper.window
-        for live in catalog.campaigns.values()
-        for offer in live.campaign.offers
-        if offer.per_shopper is not None
-    ]
-    return max(windows, default=timedelta(0))
-
-
-def make_candidate(
-    live: LiveOffer, occasion: Occasion, *, store_id: str, catalog: Catalog, now: datetime
-) -> Candidate:
-    """An offer at a store for an occasion, with the facts of the moment."""
-    return Candidate(
-        campaign=live.live.campaign,
-        offer=live.offer,
-        offer_version=live.version,
-        salt=live.live.salt,
-        paused=live.live.paused,
-        occasion=occasion,
-        store=store_facts(catalog.stores[store_id], now),
-    )
-
-
-def _candidate(fired: Fired, *, catalog: Catalog, now: datetime) -> Candidate:
-    evidence = fired.evidence
-    zone = next(zone for zone in catalog.stores[evidence.store_id].zones if zone.id == evidence.zone_id)
-    # Evidence holds no position: the way to the zone's edge and from there to its middle is the best there is.
-    distance_m = zone.shape.reach_m + (evidence.boundary_distance_m or 0.0)
-    occasion = Occasion(
-        key=f"{evidence.shopper_id}:{evidence.store_id}/{evidence.zone_id}:{fired.trigger}@{fired.since_ms}",
-        shopper_id=evidence.shopper_id,
-        device_id=evidence.device_id,
-        trigger=fired.trigger,
-        at=from_ms(evidence.at_ms),
-        scheduled=False,
-        distance_m=max(0.0, distance_m),
-    )
-    return make_candidate(fired.offer, occasion, store_id=evidence.store_id, catalog=catalog, now=now)

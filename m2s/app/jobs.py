@@ -7,8 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 from m2s.app.clocks import Clocks
 from m2s.app.deliver import Deliver
+from m2s.app.follow_ups import FollowUps
+from m2s.app.guard import Guard
+from m2s.app.notify import Notify
 from m2s.app.plan import PlanSends
 from m2s.app.ports import Database, Records
+from m2s.app.receipts import KEPT as RECEIPTS_KEPT
 from m2s.app.regulars import Regulars
 from m2s.app.retention import Retention
 from m2s.core.base.instants import Clock
@@ -16,6 +20,8 @@ from m2s.core.base.instants import Clock
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICKS_KEPT = timedelta(days=1)
 _ANSWERS_KEPT = timedelta(days=7)
+_PACES_KEPT = timedelta(days=366)
+_NOTICES_KEPT = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +41,10 @@ def standard_jobs(
     deliver: Deliver,
     retention: Retention,
     regulars: Regulars,
+    guard: Guard,
+    follow_ups: FollowUps,
     clocks: Clocks,
+    notify: Notify,
 ) -> tuple[Job, ...]:
     """The jobs of a serving process, in the order in which ticks of the same instant should run."""
 
@@ -43,19 +52,26 @@ def standard_jobs(
         def work(records: Records) -> None:
             records.jobs.forget_ticks(now - _TICKS_KEPT)
             records.access.forget_answers(now - _ANSWERS_KEPT)
+            records.spending.drop_paced(now - _PACES_KEPT)
+            records.webhooks.drop_before(now - _NOTICES_KEPT)
+            records.receipts.drop_before(now - RECEIPTS_KEPT)
 
         database.write(work)
 
     return (
         Job("close_visits", 30, close_visits),
         Job("plan_sends", 60, plan.catch_up),
+        Job("follow_ups", 60, follow_ups.run),
         Job("recover_leases", 30, lambda _now: deliver.recover_lost()),
         Job("expire", 60, deliver.expire),
         Job("deliver", 1, lambda _now: deliver.drain()),
+        Job("ask", 60, deliver.ask),
         Job("forget", 3600, forget),
         Job("retention", 60, retention.run),
         Job("regulars", 3600, regulars.run),
+        Job("guard", 600, guard.run),
         Job("keep_clocks", 10, clocks.keep),
+        Job("notify", 1, notify.run),
     )
 
 

@@ -34,7 +34,7 @@ Floats = NDArray[np.float64]
 Row = tuple[Any, ...]
 """A sighting as `SightingRecords.add_sightings` takes it; the names say where values stand."""
 
-DEVICE, ID, AT_MS, RECEIVED_MS, LATITUDE, LONGITUDE, ACCURACY_M, FLAGS = 0, 1, 3, 4, 5, 6, 7, 8
+DEVICE, ID, AT_MS, RECEIVED_MS, LATITUDE, LONGITUDE, ACCURACY_M, FLAGS = range(8)
 
 
 @dataclass(slots=True)
@@ -93,9 +93,16 @@ class Matched:
     is_outside: list[bool]
 
     @property
-    def evidence(self) -> list[tuple[int, Evidence]]:
-        """Each piece of evidence with the index of its request."""
-        return [(number, one) for number, found in self.told for one in found]
+    def evidence(self) -> list[Evidence]:
+        """Every piece of evidence."""
+        return [one for _, found in self.told for one in found]
+
+    def believable(self, number: int) -> Iterator[Row]:
+        """The rows of a request's fixes that are not mocked, wherever they are."""
+        ends, mocked = self.group.ends, set(self.group.mocked)
+        for place in range(ends[number - 1] if number else 0, ends[number]):
+            if place not in self.group.reported and place not in mocked:
+                yield self.group.rows[place]
 
     def outside(self, number: int) -> Iterator[Row]:
         """The rows of a request's new and believable fixes that are outside every padded zone, away or not."""
@@ -114,7 +121,8 @@ def match_group(batches: Sequence[Batch], catalog: Catalog, seen: SeenIds) -> Ma
     is_fix = np.ones(len(rows), dtype=np.bool_)
     is_fix[list(group.reported)] = False
     away = np.zeros(len(rows), dtype=np.bool_)
-    found = _locate(group, is_fix, batches, catalog=catalog, away=away)
+    fixes = _chosen(rows, is_fix)
+    found = _locate(group, (is_fix, fixes), batches, catalog=catalog, away=away)
     for place, sighting in group.reported.items():
         shopper_id = batches[group.owner(place)].shoppers[rows[place][DEVICE]]
         reported = _reported(shopper_id, rows[place], sighting, catalog=catalog)
@@ -129,17 +137,17 @@ def match_group(batches: Sequence[Batch], catalog: Catalog, seen: SeenIds) -> Ma
     is_outside[[*found, *group.mocked]] = False
     told = [(group.owner(place), found[place]) for place in sorted(found) if not repeated[place]]
     dropped = repeated | away
-    kept = ~dropped
-    if dropped.any():
+    some_dropped, kept = dropped.any(), ~dropped
+    if some_dropped:
         for tally, aways, repeats in zip(tallies, group.counts(away), group.counts(repeated), strict=True):
             tally.away, tally.duplicates = aways, repeats
             tally.accepted -= aways + repeats
     return Matched(
         batches,
         tallies,
-        fixes=_chosen(rows, is_fix & kept),
+        fixes=_chosen(rows, is_fix & kept) if some_dropped else fixes,
         reported=[rows[place] for place in group.reported if kept[place]],
-        keys=keys[:, kept] if dropped.any() else keys,
+        keys=keys[:, kept] if some_dropped else keys,
         told=told,
         group=group,
         is_outside=(is_outside & ~repeated).tolist(),
@@ -157,9 +165,9 @@ def _take(batch: Batch, group: _Group) -> Tally:
     received_ms, sent_ms, sender = batch.received_at_ms, batch.sent_at_ms, batch.device_id
     oldest_ms, newest_ms = believable(received_ms)
     for index, sighting in batch.items:
-        flags = 0
-        if sighting.age_ms is not None:
-            at_ms = received_ms - sighting.age_ms
+        flags, age_ms = 0, sighting.age_ms
+        if age_ms is not None:
+            at_ms = received_ms - age_ms
         elif sighting.at is not None:
             at_ms, trusted = event_time(received_ms, sent_ms, at_ms=to_ms(sighting.at), age_ms=None)
             flags = CLOCK_TRUSTED if trusted else 0
@@ -180,7 +188,6 @@ def _take(batch: Batch, group: _Group) -> Tally:
             row = (
                 device_id,
                 sighting.id,
-                "location",
                 at_ms,
                 received_ms,
                 sighting.latitude,
@@ -197,18 +204,21 @@ def _take(batch: Batch, group: _Group) -> Tally:
 
 
 def _locate(
-    group: _Group, is_fix: Bools, batches: Sequence[Batch], *, catalog: Catalog, away: Bools
+    group: _Group, fixes: tuple[Bools, list[Row]], batches: Sequence[Batch], *, catalog: Catalog, away: Bools
 ) -> dict[int, list[Evidence]]:
-    """By the place of a fix its evidence of the padded zones that hold it; marks who is away."""
+    """By the place of a fix its evidence of the padded zones that hold it; marks who is away.
+
+    `fixes` says which rows are fixes, and is these rows.
+    """
     rows, index = group.rows, catalog.index
-    fixes, taken = is_fix.nonzero()[0], _chosen(rows, is_fix)
+    is_fix, taken = fixes
     latitudes, longitudes = _column(taken, LATITUDE), _column(taken, LONGITUDE)
     located = index.locate(latitudes, longitudes)
-    away[fixes] = located.away
+    away[is_fix] = located.away
     point, zone, distances_m = located.point_index, located.zone_index, located.distance_m
     if not point.size:
         return {}
-    places = fixes[point].tolist()
+    places = is_fix.nonzero()[0][point].tolist()
     probabilities = index.inside_probabilities(
         latitudes[point],
         longitudes[point],
@@ -220,7 +230,7 @@ def _locate(
     for place, number, distance_m, probability in zip(
         places, zone.tolist(), distances_m.tolist(), probabilities.tolist(), strict=True
     ):
-        device_id, sighting_id, _, at_ms, _, _, _, accuracy_m, flags, *speed_mps = rows[place]
+        device_id, sighting_id, at_ms, _, _, _, accuracy_m, flags, *speed_mps = rows[place]
         ref = index.zones[number]
         if accuracy_m > catalog.rules[ref.store_id, ref.zone_id].max_accuracy_m:
             continue
@@ -313,11 +323,11 @@ def _samples(sighting: BeaconSighting, *, sent_before_ms: int) -> tuple[tuple[in
 
 
 def _row(sighting: Sighting, device_id: str, *, at_ms: int, received_ms: int, flags: int) -> Row:
-    head = (device_id, sighting.id)
+    head = (device_id, sighting.id, at_ms, received_ms)
     if type(sighting) is Geofence:
         detail = {"transition": sighting.transition, "region_ids": sighting.region_ids}
         position = (sighting.latitude, sighting.longitude, sighting.accuracy_m)
-        return (*head, "geofence", at_ms, received_ms, *position, flags, None, _json(detail))
+        return (*head, *position, flags, None, _json(detail), "geofence")
     assert isinstance(sighting, BeaconSighting)  # noqa: S101  the last kind there is
     heard = {
         "uuid": sighting.uuid.lower(),
@@ -326,7 +336,7 @@ def _row(sighting: Sighting, device_id: str, *, at_ms: int, received_ms: int, fl
         "rssi_dbm": sighting.rssi_dbm,
         "samples": [(sample.age_ms, sample.rssi_dbm) for sample in sighting.samples],
     }
-    return (*head, "beacon", at_ms, received_ms, None, None, None, flags, None, _json(heard))
+    return (*head, None, None, None, flags, None, _json(heard), "beacon")
 
 
 def _json(detail: Mapping[str, object]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from beacons.health import RULE_VERSION as HEALTH_RULES
+from campaigns.holdout import UNIVERSAL
 from campaigns.model import Campaign
 from m2s.app.beacon_health import COLUMNS, beacon_rows
 from m2s.app.catalog import Catalog, read_applied, stores_of
@@ -90,6 +91,7 @@ _LIFT = (
     "difference",
     "low",
     "high",
+    "crossed_shoppers",
     "lift_status",
 )
 
@@ -146,20 +148,26 @@ def campaign_lift(
     return lift(Arm(sum(treated), len(treated)), Arm(sum(control), len(control)))
 
 
-def _compared(asked: _Asked, campaign: Campaign) -> Lift | None:
-    """The lift of those whose first decision of the campaign, at whatever store, lies in the span."""
+def _compared(asked: _Asked, campaign: Campaign) -> tuple[Lift | None, int]:
+    """The lift of those whose first decision of the campaign, at whatever store, lies in the span.
+
+    Who became one of two shoppers, one of them treated and one held out, is left out; and how many these are.
+    """
     reports = asked.records.reports
     first: dict[str, OfferedRow] = {}
     for row in reports.offered(campaign.id):
         first.setdefault(row.shopper_id, row)
-    cohort = {who: row for who, row in first.items() if asked.span.since <= row.decided_at < asked.until}
+    asked_for = {who: row for who, row in first.items() if asked.span.since <= row.decided_at < asked.until}
+    crossed = asked.records.identities.crossed([campaign.id, UNIVERSAL])
+    cohort = {who: row for who, row in asked_for.items() if who not in crossed}
+    left_out = len(asked_for) - len(cohort)
     if not cohort:
-        return None
+        return None, left_out
     times = [row.decided_at for row in cohort.values()]
     end = max(times) + campaign.attribution_window + _SHORTEST
     visits = counted_stays(asked.records, asked.catalog, min(times), until=end, kinds=_VISITS).visits
     taking_part = {store.id for store in stores_of(campaign, asked.catalog.stores.values())}
-    return campaign_lift(campaign, cohort, visits, store_ids=taking_part)
+    return campaign_lift(campaign, cohort, visits, store_ids=taking_part), left_out
 
 
 def _by_day(asked: _Asked) -> list[dict[str, Any]]:
@@ -247,17 +255,17 @@ def _by_offer(asked: _Asked) -> list[dict[str, Any]]:
         if asked.span.campaign_id not in (None, applied.id):
             continue
         campaign = read_applied(applied)
-        compared = _lift_figures(_compared(asked, campaign))
+        compared = _lift_figures(*_compared(asked, campaign))
         for offer in campaign.offers:
             sums = _sums(counted[campaign.id, offer.id])
             rows.append({"campaign_id": campaign.id, "offer_id": offer.id, **sums, **compared})
     return rows
 
 
-def _lift_figures(compared: Lift | None) -> dict[str, Any]:
+def _lift_figures(compared: Lift | None, crossed: int) -> dict[str, Any]:
     """The campaign's lift; the difference stays hidden while too few are held out to tell it from noise."""
     if compared is None:
-        return dict.fromkeys(_LIFT, None) | {"lift_status": "too_few"}
+        return dict.fromkeys(_LIFT, None) | {"crossed_shoppers": crossed, "lift_status": "too_few"}
     shown = compared.enough
     return {
         "treated_shoppers": compared.treated.shoppers,
@@ -267,6 +275,7 @@ def _lift_figures(compared: Lift | None) -> dict[str, Any]:
         "difference": round(compared.difference, 6) if shown else None,
         "low": round(compared.interval.low, 6) if shown else None,
         "high": round(compared.interval.high, 6) if shown else None,
+        "crossed_shoppers": crossed,
         "lift_status": "shown" if shown else "too_few",
     }
 

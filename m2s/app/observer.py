@@ -25,3 +25,43 @@ class Observer(Protocol):
     def dead_letter(self) -> None:
         """A sighting could not be processed."""
         ...
+
+
+class DeliveryObserver(Protocol):
+    """Counts what becomes of messages."""
+
+    def call(self, channel: str, result: str, *, took_s: float) -> None:
+        """One call of a channel has ended."""
+        ...
+
+    def settled(self, channel: str, state: str) -> None:
+        """One message has come to a state other than `planned`."""
+        ...
+
+    def maybe_doubled(self, channel: str, messages: int) -> None:
+        """Messages that may have been sent will be sent again under the same id."""
+        ...
+
+    def maybe_lost(self, channel: str, messages: int) -> None:
+        """Of messages that may not have been sent nobody will ever know."""
+        ...
+
+    def held_up(self, channel: str, *, troubled: bool, misconfigured: bool) -> None:
+        """How a channel's provider is after a call."""
+        ...
+
+
+class CallbackObserver(Protocol):
+    """Counts what SMS providers tell."""
+
+    def receipt(self, provider: str, verdict: str) -> None:
+        """One receipt was kept: `new`, `repeated`, or of a message that is `unknown`."""
+        ...
+
+    def moved(self, state: str) -> None:
+        """One message has come to a state by receipts."""
+        ...
+
+    def reply(self, provider: str, word: str) -> None:
+        """One reply was heard: `stop`, `start`, `help`, `hours`, or `other`."""
+        ...

@@ -10,7 +10,12 @@ from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from campaigns.facts import PastOffer
+from m2s.app.callbacks import CallbackRecords
+from m2s.app.endpoints import WebhookRecords
 from m2s.app.figures import ReportRecords
+from m2s.app.inputs import InputRecords
+from m2s.app.outbox import MessageRecords
+from m2s.app.past import HistoryRecords, OptOutRecords
 from m2s.app.rows import (
     AnswerRow,
     CampaignRow,
@@ -19,11 +24,11 @@ from m2s.app.rows import (
     DecisionRow,
     DeviceRow,
     KeyRow,
-    MessageRow,
     RedemptionRow,
     ShopperRow,
     VisitRow,
 )
+from m2s.app.spending import SpendingRecords
 from m2s.app.upkeep import DeadLetterRecords, JobRecords, RegularRecords, RetentionRecords
 from m2s.core.presence.evidence import Evidence
 
@@ -115,9 +120,15 @@ class DeviceRecords(Protocol):
         """Changes any of platform, push_token, language, timezone, os_permissions."""
         ...
 
-    def set_phone(self, shopper_id: str, phone: str, *, country: str | None) -> None: ...
+    def forget_push_token(self, device_id: str, push_token: str, *, registered_until: datetime) -> bool:
+        """Drops a token that was registered until an instant; False when the device has a newer or another one."""
+        ...
 
-    def shopper_with_phone(self, phone: str) -> str | None: ...
+    def set_phone(self, shopper_id: str, phone: str | None, *, country: str | None) -> None: ...
+
+    def shoppers_with_phone(self, phone: str) -> list[str]:
+        """Those to whom SMS would go at this number, sorted."""
+        ...
 
     def keep_clock_offsets(self, offsets_ms: Sequence[tuple[str, int]], *, moved_ms: int) -> None:
         """Keeps (device_id, offset_ms) where none is kept or the kept one is more than `moved_ms` away."""
@@ -125,10 +136,6 @@ class DeviceRecords(Protocol):
 
     def move_device(self, device_id: str, shopper_id: str, *, at: datetime) -> None:
         """Gives a device to another shopper."""
-        ...
-
-    def move_consents(self, shopper_id: str, *, to: str) -> None:
-        """Makes every consent statement of a shopper one of another shopper."""
         ...
 
     def add_consents(
@@ -150,8 +157,8 @@ class SightingRecords(Protocol):
     """Sightings, evidence, presence and visits: what the hot path writes."""
 
     def add_sightings(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Appends rows (device_id, sighting_id, kind, at_ms, received_at_ms, latitude, longitude, accuracy_m, flags,
-        speed_mps, detail); a row may end before what it has none of at its end."""
+        """Appends rows (device_id, sighting_id, at_ms, received_at_ms, latitude, longitude, accuracy_m, flags,
+        speed_mps, detail, kind); that of a location ends after its flags, or after its speed."""
         ...
 
     def recent_ids(self, received_since_ms: int) -> Iterable[tuple[list[str], list[str]]]:
@@ -170,6 +177,12 @@ class SightingRecords(Protocol):
 
     def every_evidence(self, zone_id: str) -> Iterator[Evidence]:
         """All evidence of zones with this id, by shopper and store, each pair's oldest first."""
+        ...
+
+    def evidence_between(
+        self, since_ms: int, until_ms: int, *, store_ids: Iterable[str]
+    ) -> Iterator[Sequence[Evidence]]:
+        """Pages of what happened at the stores in [since, until), in order of time, and then as it came."""
         ...
 
     def all_presence(self) -> Iterable[tuple[str, str, str, str]]:
@@ -202,7 +215,9 @@ class SightingRecords(Protocol):
         """Per shopper and store the end of the latest counted visit that ended since."""
         ...
 
-    def seen_at(self, store_ids: Iterable[str], since: datetime) -> list[tuple[str, str]]:
+    def seen_at(
+        self, store_ids: Iterable[str], since: datetime, *, until: datetime | None = None
+    ) -> list[tuple[str, str]]:
         """(shopper_id, store_id) of every shopper with evidence at one of the stores since, sorted."""
         ...
 
@@ -260,66 +275,6 @@ class DecisionRecords(Protocol):
         ...
 
 
-class MessageRecords(Protocol):
-    """The outbox and its attempts."""
-
-    def add(self, rows: Sequence[MessageRow]) -> None: ...
-
-    def claim(self, *, now: datetime, leased_until_s: float, limit: int) -> list[MessageRow]:
-        """Takes planned messages that are due: they become `claimed` under a new fence number."""
-        ...
-
-    def settle(
-        self,
-        message_id: str,
-        *,
-        fence: int,
-        state: str,
-        reason: str | None,
-        at: datetime,
-        not_before: datetime | None = None,
-    ) -> bool:
-        """Moves a message on if the fence holds and its state may be followed by this one; says whether it did."""
-        ...
-
-    def begin(
-        self, message_id: str, *, fence: int, now_s: float, leased_until_s: float, at: datetime
-    ) -> bool:
-        """A claimed message becomes `sending` under a new lease; False when its lease or its fence is over."""
-        ...
-
-    def add_attempt(
-        self,
-        message_id: str,
-        *,
-        channel: str,
-        outcome: str,
-        provider_id: str | None,
-        detail: str | None,
-        at: datetime,
-    ) -> None: ...
-
-    def release_leases(
-        self, *, expired_at_s: float | None, at: datetime, resend: Sequence[str] = ()
-    ) -> tuple[int, int]:
-        """Claimed past their lease become planned again, sending ones `unknown`; all when `expired_at_s` is None.
-
-        On the channels in `resend` sending ones become planned again, too. Returns how many of each there were."""
-        ...
-
-    def expire(self, now: datetime) -> int:
-        """Planned messages past `valid_until` become `expired`."""
-        ...
-
-    def of_decisions(self, decision_ids: Iterable[str]) -> dict[str, MessageRow]:
-        """Messages by the decision that made them; decisions without one are absent."""
-        ...
-
-    def of_shopper(self, shopper_id: str, now: datetime) -> list[MessageRow]:
-        """Messages of the shopper that are still valid, or whose coupon is, newest first (the wallet)."""
-        ...
-
-
 class CouponRecords(Protocol):
     """Coupons and redemptions."""
 
@@ -350,7 +305,7 @@ class CouponRecords(Protocol):
         ...
 
 
-class Records(Protocol):
+class Records(InputRecords, CallbackRecords, Protocol):
     """Everything kept, seen in one transaction."""
 
     @property
@@ -377,6 +332,14 @@ class Records(Protocol):
     def retention(self) -> RetentionRecords: ...
     @property
     def dead_letters(self) -> DeadLetterRecords: ...
+    @property
+    def histories(self) -> HistoryRecords: ...
+    @property
+    def spending(self) -> SpendingRecords: ...
+    @property
+    def opt_outs(self) -> OptOutRecords: ...
+    @property
+    def webhooks(self) -> WebhookRecords: ...
 
 
 class Database(Protocol):

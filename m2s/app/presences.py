@@ -1,33 +1,27 @@
 """Who is in which zone now, and which offers does a step in or a stay bring up? Presence in memory, kept in storage."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 
+import msgspec
+
 from beacons.ranging import Proximity
-from campaigns.model import BeaconSeen, Dwell, Enter, Near
+from campaigns.model import BeaconSeen, Research
 from m2s.app.catalog import Catalog, LiveOffer
+from m2s.app.firing import Change, Fired, by_evidence, fire
 from m2s.app.ports import Records
 from m2s.core.places.zone import PREMISES
 from m2s.core.presence.evidence import Evidence, Kind
 from m2s.core.presence.nearness import BeaconPresence, heard_for, silent, track_beacon
-from m2s.core.presence.tracker import Entered, Presence, dwelled, left_by_fix, left_by_silence, track
+from m2s.core.presence.tracker import Presence, left, left_by_fix, left_by_silence, track
 
-_ARRIVALS = (Near, Enter)
 _BEACON = "beacon:"
 _State = Presence | BeaconPresence
 _Zones = dict[tuple[str, str], _State]
 _NOWHERE: _Zones = {}
-
-
-@dataclass(frozen=True, slots=True)
-class Fired:
-    """A trigger that fired: the offer, the evidence that did it, and since when the shopper is there."""
-
-    offer: LiveOffer
-    evidence: Evidence
-    trigger: str
-    since_ms: int
+_text_of = msgspec.json.Encoder().encode
+_read_presence = msgspec.json.Decoder(Presence).decode
+_read_beacon = msgspec.json.Decoder(BeaconPresence).decode
 
 
 class Presences:
@@ -40,12 +34,35 @@ class Presences:
         """Takes up what was open when the service last stopped."""
         self.by_shopper = {}
         for shopper_id, store_id, zone_id, state in records.sightings.all_presence():
-            kind = BeaconPresence if zone_id.startswith(_BEACON) else Presence
-            self.by_shopper.setdefault(shopper_id, {})[store_id, zone_id] = kind.from_json(state)
+            read = _read_beacon if zone_id.startswith(_BEACON) else _read_presence
+            self.by_shopper.setdefault(shopper_id, {})[store_id, zone_id] = read(state)
+
+    def move(self, shopper_id: str, *, to: str) -> None:
+        """Gives what is open of a shopper to another: of one zone what was seen last."""
+        gone = self.by_shopper.pop(shopper_id, None)
+        if gone:
+            own = self.by_shopper.get(to, _NOWHERE)
+            newer = {
+                zone: state
+                for zone, state in gone.items()
+                if zone not in own or own[zone].seen_at_ms < state.seen_at_ms
+            }
+            self.by_shopper[to] = {**own, **newer}
 
     def inside(self, shopper_ids: Iterable[str]) -> dict[str, frozenset[str]]:
         """The stores whose premises each shopper is in."""
-        return {shopper_id: _inside(self.by_shopper.get(shopper_id, {})) for shopper_id in shopper_ids}
+        return {shopper_id: _inside(self.by_shopper.get(shopper_id, _NOWHERE)) for shopper_id in shopper_ids}
+
+    def researching(self, shopper_ids: Iterable[str], catalog: Catalog, *, at_ms: int) -> list[Fired]:
+        """What fires for shoppers who look something up, wherever they are inside of a zone now."""
+        return [
+            Fired(live, "research", shopper_id, None, *zone, f"research@{at_ms}", at_ms, state.entered_at_ms)
+            for shopper_id in shopper_ids
+            for zone, state in self.by_shopper.get(shopper_id, _NOWHERE).items()
+            if isinstance(state, Presence) and state.entered_at_ms is not None
+            for live in catalog.by_zone.get(zone, ())
+            if isinstance(live.offer.trigger, Research)
+        ]
 
     def over(self, now_ms: int, catalog: Catalog) -> "Step":
         """The step that ends every presence which silence has ended."""
@@ -95,6 +112,18 @@ class Step:
         """The stores whose premises each shopper is in."""
         return {shopper_id: _inside(self.zones(shopper_id)) for shopper_id in shopper_ids}
 
+    def inside_at(self, shopper_id: str, at_ms: int, catalog: Catalog) -> frozenset[str]:
+        """As `inside`, without what silence has ended by an instant and no job has taken out yet."""
+        return _inside(
+            {
+                zone: state
+                for zone, state in self.zones(shopper_id).items()
+                if isinstance(state, Presence)
+                and (rules := catalog.rules.get(zone)) is not None
+                and not left_by_silence(state, at_ms, rules=rules)
+            }
+        )
+
     def leave(
         self,
         shopper_id: str,
@@ -103,15 +132,27 @@ class Step:
         accuracy_m: float,
         but: Collection[tuple[str, str]],
         catalog: Catalog,
-    ) -> None:
-        """A fix ends the shopper's presence in every zone whose padding it is outside of: all `but` these."""
-        zones = self.own(shopper_id)
-        for zone, state in list(zones.items()):
-            rules = catalog.rules.get(zone)
-            if zone in but or rules is None or not isinstance(state, Presence):
-                continue
-            if left_by_fix(state, at_ms, accuracy_m=accuracy_m, rules=rules):
+    ) -> list[tuple[tuple[str, str], int]]:
+        """A fix ends the shopper's presence in every zone whose padding it is outside of: all `but` these.
+
+        Returns those that she was inside of and that offers watch, each with when she had come in.
+        """
+        ended = [
+            (zone, state)
+            for zone, state in self.zones(shopper_id).items()
+            if zone not in but
+            and isinstance(state, Presence)
+            and (rules := catalog.rules.get(zone)) is not None
+            and left_by_fix(state, at_ms, accuracy_m=accuracy_m, rules=rules)
+        ]
+        watched = []
+        for zone, state in ended:
+            if state.entered_at_ms is not None and zone in catalog.by_zone:
+                watched.append((zone, state.entered_at_ms))
+                self.put(shopper_id, zone, left(state, at_ms))
+            elif state.former is None:
                 self.put(shopper_id, zone, None)
+        return watched
 
     def advance(self, evidence: Evidence, catalog: Catalog, fired: list[Fired]) -> None:
         """Moves presence on by one piece of evidence and adds the triggers that this fires."""
@@ -123,20 +164,17 @@ class Step:
         if after is not None and after is not before:
             zones[zone] = after
             self._changed[evidence.shopper_id, zone] = None
-        offers = catalog.by_zone.get(zone)
-        if offers and after is not None and after.entered_at_ms is not None:
-            entered = bool(events) and isinstance(events[-1], Entered)
-            for live in offers:
-                trigger = live.offer.trigger
-                if entered and isinstance(trigger, _ARRIVALS):
-                    fired.append(Fired(live, evidence, type(trigger).__name__.lower(), after.entered_at_ms))
-                elif isinstance(trigger, Dwell) and dwelled(before, after, duration_ms=_ms(trigger.duration)):
-                    fired.append(Fired(live, evidence, "dwell", after.entered_at_ms))
+        # Nothing fires of who stays outside.
+        stays_out = after is None or (not events and after.entered_at_ms is None)
+        offers = None if stays_out else catalog.by_zone.get(zone)
+        if offers and after is not None:
+            fired += fire(offers, evidence, Change(before, after, events))
         if evidence.kind is Kind.BEACON and evidence.place is not None:
-            fired += self._hear(evidence, evidence.place, catalog)
+            heard = catalog.by_place.get((evidence.store_id, evidence.place))
+            if heard:
+                fired += self._hear(evidence, evidence.place, heard)
 
-    def _hear(self, evidence: Evidence, place: str, catalog: Catalog) -> Iterator[Fired]:
-        offers = catalog.by_place.get((evidence.store_id, place), ())
+    def _hear(self, evidence: Evidence, place: str, offers: Iterable[LiveOffer]) -> Iterator[Fired]:
         steps: dict[str, tuple[BeaconPresence | None, BeaconPresence | None]] = {}
         for live in offers:
             trigger = live.offer.trigger
@@ -150,7 +188,7 @@ class Step:
                 self.put(evidence.shopper_id, zone, steps[wanted.value][1])
             before, after = steps[wanted.value]
             if heard_for(before, after, duration_ms=_ms(trigger.duration)) and after is not None:
-                yield Fired(live, evidence, "beacon", after.first_ms or evidence.at_ms)
+                yield by_evidence(live, "beacon", evidence, since_ms=after.first_ms or evidence.at_ms)
 
     def keep(self, records: Records) -> None:
         """Writes what changed; what began and ended within the step was never stored."""
@@ -158,7 +196,7 @@ class Step:
         for shopper_id, zone in self._changed:
             state = self._open[shopper_id].get(zone)
             if state is not None:
-                put.append((shopper_id, *zone, state.seen_at_ms, state.to_json()))
+                put.append((shopper_id, *zone, state.seen_at_ms, _text_of(state).decode()))
             elif zone in self._base.by_shopper.get(shopper_id, _NOWHERE):
                 drop.append((shopper_id, *zone))
         if put:
@@ -168,8 +206,8 @@ class Step:
 
     def publish(self) -> None:
         """Makes what changed seen, once it is committed."""
-        for shopper_id, zones in self._open.items():
-            if zones:
+        for shopper_id in dict.fromkeys(shopper_id for shopper_id, _ in self._changed):
+            if zones := self._open[shopper_id]:
                 self._base.by_shopper[shopper_id] = zones
             else:
                 self._base.by_shopper.pop(shopper_id, None)

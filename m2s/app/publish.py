@@ -4,18 +4,21 @@ import json
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from campaigns.identity import version_of
-from campaigns.model import Campaign
+from campaigns.model import Campaign, Channel, Money
 from campaigns.problems import CampaignProblems
 from campaigns.reader import read_campaign
+from campaigns.smslaw import SmsRules
 from m2s.app.catalog import Catalog
+from m2s.app.past import resumed_key
 from m2s.app.ports import Database, Records
 from m2s.app.rows import CampaignRow
 from m2s.core.base.errors import Conflict, Invalid, NotFound, Problem
 from m2s.core.base.ids import Ids
-from m2s.core.base.instants import Clock
+from m2s.core.base.instants import Clock, rfc3339
 from m2s.core.places.geojson import read_features, store_to_feature
 from m2s.core.places.store import Store
 
@@ -27,6 +30,8 @@ Turn = Callable[[], None]
 """Called after each piece of long work: it lets others go on."""
 
 _SALT_BYTES = 16
+_PRICED = {Channel.PUSH: "push", Channel.SMS: "sms_part"}
+NO_PRICES: Mapping[Channel, Money] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,8 @@ class Publish:
         catalog: Callable[[], Catalog],
         reload: Callable[[Mapping[str, Store]], None],
         making_much: Callable[[], AbstractContextManager[Turn]] = lambda: nullcontext(lambda: None),
+        prices: Mapping[Channel, Money] = NO_PRICES,
+        sms_rules: SmsRules | None = None,
     ) -> None:
         self._database = database
         self._ids = ids
@@ -62,6 +69,8 @@ class Publish:
         self._catalog = catalog
         self._reload = reload
         self._making_much = making_much
+        self._prices = prices
+        self.sms_rules = sms_rules
 
     def publish_stores(self, stores: Sequence[Store]) -> int:
         """Adds the stores, or replaces those of the same id, all or none; returns the catalog's new version.
@@ -103,7 +112,9 @@ class Publish:
         """
         try:
             with self._making_much():
-                return read_campaign(yaml, file, stores=self._catalog().stores.values())
+                campaign = read_campaign(
+                    yaml, file, stores=self._catalog().stores.values(), sms=self.sms_rules
+                )
         except CampaignProblems as found:
             problems = [
                 Problem(
@@ -114,6 +125,8 @@ class Publish:
                 for problem in found.problems
             ]
             raise Invalid("the campaign cannot be used as it is written", problems=problems) from None
+        _check_prices(campaign, self._prices)
+        return campaign
 
     def apply_campaign(
         self, campaign_id: str | None, yaml: str | bytes, *, file: str = "<campaign>"
@@ -172,6 +185,8 @@ class Publish:
             if row.state == STOPPED:
                 raise Conflict(_stopped(campaign_id), code="campaign_stopped")
             records.catalog.set_campaign_state(campaign_id, state)
+            if state == ACTIVE:
+                records.catalog.keep_setting(resumed_key(campaign_id), rfc3339(self._clock.now()))
             records.catalog.raise_version()
             return replace(row, state=state)
 
@@ -179,6 +194,21 @@ class Publish:
         # Also where nothing changed: the reload after an earlier change may have failed.
         self._reload({})
         return row
+
+
+def _check_prices(campaign: Campaign, prices: Mapping[Channel, Money]) -> None:
+    """Raises Invalid for a budget of money that nobody can hold the campaign to."""
+    cost = campaign.budget.cost
+    channels = {channel for offer in campaign.offers for channel in offer.channels} & _PRICED.keys()
+    for channel in sorted(channels if cost is not None else ()):
+        price = prices.get(channel)
+        if price is None or cost is None or price.currency != cost.currency:
+            given = "no price" if price is None else f"a price in {price.currency}"
+            raise Invalid(
+                f"the budget has a cost, but the settings have {given} for {channel}: "
+                f"set `{_PRICED[channel]}` in [prices] of m2s.toml, or take the cost out of the budget",
+                code="no_price",
+            )
 
 
 def _put(records: Records, row: CampaignRow) -> Applied:

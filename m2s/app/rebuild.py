@@ -61,6 +61,19 @@ def rebuild_visits(
     return database.write(work)
 
 
+def refold_shopper(records: Records, shopper_id: str, *, catalog: Catalog, now: datetime) -> None:
+    """Folds the stays of one shopper anew as a rebuild would, in the transaction that is on."""
+    stores = sorted(records.identities.earliest_evidence(shopper_id))
+    pairs = [
+        (
+            store_id,
+            [one for one in records.sightings.evidence(shopper_id, store_id, 0) if one.zone_id == PREMISES],
+        )
+        for store_id in stores
+    ]
+    _Rebuild(records, catalog, now=now).fold([(shopper_id, [pair for pair in pairs if pair[1]])])
+
+
 _Pair = tuple[str, Sequence[Evidence]]
 """A store, and all evidence of one shopper there, oldest first."""
 

@@ -10,6 +10,7 @@ from campaigns.coupon import normalize
 from m2s.app.catalog import Catalog
 from m2s.app.ports import Database, Records
 from m2s.app.rows import AnswerRow, CouponRow, KeyRow, RedemptionRow
+from m2s.app.telling import tell_redemption
 from m2s.app.visits import refresh_visits
 from m2s.core.base.errors import Conflict, Forbidden, Invalid, NotFound, Problem
 from m2s.core.base.ids import Ids
@@ -86,6 +87,7 @@ class Redeem:
                 records.coupons.void_redemption(row.id, at=now)
                 records.coupons.reopen(row.code, row.id)
                 self._judge_stay(records, row, now=now)
+                tell_redemption(records, row, voided_at=now, at=now)
             voided_at = row.voided_at or now
             return {**_redemption_fields(row, coupon), "voided_at": rfc3339(voided_at)}
 
@@ -136,6 +138,7 @@ class Redeem:
             return AnswerRow(body_hash, _CONFLICT, json.dumps(_first_use(records, code, now=now)))
         records.coupons.add_redemption(row)
         self._judge_stay(records, row, now=now)
+        tell_redemption(records, row, voided_at=None, at=now)
         return AnswerRow(body_hash, _CREATED, json.dumps(_redemption_fields(row, coupon)))
 
     def _judge_stay(self, records: Records, row: RedemptionRow, *, now: datetime) -> None:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from campaigns.schedule import campaign_active
+from campaigns.model import Campaign, Offer
+from campaigns.schedule import on_dates
 from m2s.app.catalog import Catalog, LiveOffer
 from m2s.core.places.regions import MOST_REGIONS, REFRESH_AFTER_S, Plan, plan_regions
 
@@ -28,15 +29,21 @@ class RunningTriggers:
         return any(
             not offer.live.paused
             and any(
-                campaign_active(
-                    offer.live.campaign,
-                    offer.live.campaign.timezone or self.catalog.stores[store_id].timezone,
-                    instant=instant,
+                all(
+                    on_dates(dated, self._zone_of(offer, store_id), instant=instant)
+                    for dated in _dated(offer)
                 )
                 for instant in instants
             )
             for offer in offers
         )
+
+    def _zone_of(self, offer: LiveOffer, store_id: str) -> str:
+        return offer.live.campaign.timezone or self.catalog.stores[store_id].timezone
+
+
+def _dated(offer: LiveOffer) -> tuple[Campaign, Offer]:
+    return offer.live.campaign, offer.offer
 
 
 def regions_for(

@@ -126,7 +126,7 @@ def _spans(records: Records, pair: Pair, stays: Sequence[VisitRow], *, store: St
     if comes_often((row.start_at for row in visits), zone):
         since_ms = to_ms(visits[0].start_at)
         medians = _medians(visits, records.sightings.evidence(*pair, since_ms), store=store)
-    hours = hours_of(store.opening_hours, store.timezone, store.country)
+    hours = hours_of(store.opening_hours, store.timezone, store.country, subdivision=store.subdivision)
     past = (
         PastStay(
             row.start_at,

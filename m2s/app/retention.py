@@ -20,7 +20,7 @@ _SIGHTINGS_PIECE = 1_000
 _EVIDENCE_PIECE = 250
 """Evidence has an index in another order than that of its arrival: each of its rows changes a page of its own."""
 
-_REST = 3
+_REST = 4
 """For how many times the length of a piece nothing is dropped after it: the busier the writer, the longer."""
 
 _KEPT_SINCE = "evidence_kept_since_ms"
@@ -34,10 +34,11 @@ class Dropped:
     evidence: int
     dead_letters: int
     finished: bool
+    research: int = 0
 
 
 class Retention:
-    """Drops what is older than it may be: dead letters and sightings by their receipt, evidence by its event time.
+    """Drops what is older than it may be: dead letters and sightings by their receipt, the rest by its event time.
 
     Visits, decisions and figures stay: they hold no position.
     """
@@ -60,6 +61,7 @@ class Retention:
         until_s = self._clock.monotonic_s() + most_s
         received_before, happened_before = now - self._sightings_kept, now - self._evidence_kept
         letters = self._database.write(lambda records: records.dead_letters.drop_before(received_before))
+        research = self._database.write(lambda records: records.research.drop_before(happened_before))
         now_ms, before_ms = to_ms(now), to_ms(received_before)
 
         def some_sightings(records: Records, after_seq: int) -> Piece:
@@ -78,7 +80,7 @@ class Retention:
 
         sightings, all_sightings = self._drop(some_sightings, until_s)
         evidence, all_evidence = self._drop(some_evidence, until_s)
-        return Dropped(sightings, evidence, letters, all_sightings and all_evidence)
+        return Dropped(sightings, evidence, letters, all_sightings and all_evidence, research)
 
     def _drop(self, some: Callable[..., Piece], until_s: float) -> tuple[int, bool]:
         """How many rows were dropped, and whether these were all."""

@@ -96,7 +96,10 @@ class RegularRow:
 
 @dataclass(frozen=True, slots=True)
 class DecisionRow:
-    """One decision as it is kept; `trace` is the list of checks as JSON-able mappings."""
+    """One decision as it is kept; `trace` is the list of checks as JSON-able mappings.
+
+    `tags` are those of the campaign then, as a JSON list; None where it had none.
+    """
 
     id: str
     occasion_key: str
@@ -114,13 +117,17 @@ class DecisionRow:
     at: datetime
     decided_at: datetime
     valid_until: datetime
+    tags: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class MessageRow:
-    """One message of the outbox. States: planned, claimed, sending, accepted, unknown, expired, refused, cancelled.
+    """One message of the outbox; `m2s.core.delivery.message.State` has its states.
 
-    `tries` counts its claims, `lost` how often a worker was lost while it was sending the message.
+    `tries` counts its calls that failed while the provider was well, `lost` how often a worker was lost while it was
+    sending the message; `doubted` says that it may have been sent by such a call. `fallbacks` are its words by the
+    offer's later channels (see `m2s/app/fallback.py`), as JSON. An answer to what a shopper asked by SMS has no
+    campaign, no offer, and its own id for a decision.
     """
 
     id: str
@@ -141,6 +148,13 @@ class MessageRow:
     tries: int
     fence: int
     lost: int = 0
+    doubted: bool = False
+    fallbacks: str | None = None
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether it answers what the shopper asked: then neither consent nor pressure nor hours hold it back."""
+        return not self.campaign_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,9 +205,9 @@ class AnswerRow:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterRow:
-    """What could not be processed: a `sighting` as JSON in `body`, with what its request said of time.
+    """What could not be processed: a `sighting` or a `message` as JSON in `body`, with what its request said of time.
 
-    `cause` is the exception of the last of its `tries`, which was at `at`.
+    `cause` is what went wrong at the last of its `tries`, which was at `at`. A message's is without its coupon's code.
     """
 
     id: str

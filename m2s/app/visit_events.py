@@ -102,6 +102,15 @@ def with_names(
     return row if text == row.replaces else replace(row, replaces=text)
 
 
+def has_ended(row: VisitRow, was: VisitRow | None) -> bool:
+    """Whether a visit is over that was not, or was none."""
+    return (
+        _counts(row)
+        and row.status == "closed"
+        and (was is None or was.status != "closed" or not _counts(was))
+    )
+
+
 def names_of(row: VisitRow) -> set[str]:
     """The ids that a stay replaces."""
     return set((row.replaces or "").split())

@@ -14,7 +14,8 @@ from m2s.app.folding import LOOK_BACK, fold_since, fold_stays, gap_ms_of, may_go
 from m2s.app.ports import Pair, Records
 from m2s.app.rivals import Refolded, settle
 from m2s.app.rows import VisitRow
-from m2s.app.visit_events import VisitEvent, tell
+from m2s.app.telling import tell_visits
+from m2s.app.visit_events import VisitEvent, has_ended, tell
 from m2s.core.base.instants import from_ms
 from m2s.core.presence.evidence import Evidence
 from m2s.core.presence.marks import REACH_MS, context_ms
@@ -49,18 +50,23 @@ def refresh_visits(
     gone: list[VisitRow] = []
     changed: list[VisitRow] = []
     told: list[VisitEvent] = []
+    ended: list[VisitRow] = []
     for pair in {**refolded, **beside}:
         before, now_there = beside.get(pair, ((), ()))
         stays = refolded.get(pair)
         if stays is not None:
             before, now_there = [*before, *stays.before], [*now_there, *(one.row for one in stays.after)]
+        if not before and not now_there:
+            continue
         was = {row.id: row for row in before}
         after, events = tell(was, now_there)
         gone += [row for row in was.values() if row.id not in after]
         changed += [row for row in after.values() if was.get(row.id) != row]
+        ended += [row for row in after.values() if has_ended(row, was.get(row.id))]
         told += events
     records.sightings.drop_visits(gone)
     records.sightings.put_visits(changed)
+    tell_visits(records, told, ended, at=now)
     return told
 
 
@@ -102,7 +108,10 @@ def _refold(
 
 
 def close_visits(records: Records, *, catalog: Catalog, now: datetime) -> None:
-    """Closes the stays that can no longer go on: no evidence for longer than their store merges over."""
+    """Closes the stays that can no longer go on: no evidence for longer than their store merges over.
+
+    Whoever wants to be told of visits is told that these are over.
+    """
     shortest = min((store.visit.gap_merge_s for store in catalog.stores.values()), default=0)
     done = []
     for row in records.sightings.open_visits(now - timedelta(seconds=shortest)):
@@ -110,3 +119,4 @@ def close_visits(records: Records, *, catalog: Catalog, now: datetime) -> None:
         if store is None or not may_go_on(row.end_at, store, now):
             done.append(replace(row, status="closed"))
     records.sightings.put_visits(done)
+    tell_visits(records, (), [row for row in done if has_ended(row, None)], at=now)

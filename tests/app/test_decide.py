@@ -209,6 +209,8 @@ def test_a_coupon_until_closing_lasts_through_the_lunch_break_to_the_last_closin
 def test_the_message_says_what_the_shopper_can_use(town: Town) -> None:
     town.furnish(campaign("c", f"o: {{enter: premises}}|{COUPON}"))
     town.post(town.device("ann"), fix("s0"))
-    assert town.rows("SELECT title, body, channel FROM messages") == [(None, "At Harbour", "push")]
+    assert town.rows("SELECT title, body, channel FROM messages") == [
+        (None, "At Harbour: €1.00 until 5 Nov 10:00", "push")
+    ]
     town.wait(seconds=30)
     assert town.rows("SELECT state FROM messages") == [("accepted",)]

@@ -5,26 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from m2s.app.channel import Accepted, ChannelAdapter, Refused, RetryLater, SendResult, Unknown
-from m2s.app.deliver import LEASE_S, MOST_A_TICK, Deliver
+from m2s.adapters.storage.database import SqlDatabase
+from m2s.app.channel import Accepted, Refused, RetryLater, SendResult, Unknown
+from m2s.app.deliver import LEASE_S
+from m2s.app.lanes import Pace
 from m2s.app.ports import Records
 from m2s.app.rows import MessageRow
+from tests.app.delivering import worker
 from tests.app.world import Phone, World, catalog_of, paused
-
-
-def worker(world: World, **channels: ChannelAdapter) -> Deliver:
-    return Deliver(
-        world.database,
-        channels,
-        clock=world.clock,
-        catalog=lambda: world.catalog,
-        policy=world.policy,
-        jitter=lambda: 0.0,
-    )
 
 
 def answering(result: SendResult) -> Callable[[MessageRow], SendResult]:
@@ -185,11 +177,12 @@ def test_a_provider_that_asks_to_wait_is_asked_again_and_again_while_the_message
 ) -> None:
     message = world.decided(world.shopper("ann"), channel="sms", valid_for=timedelta(minutes=10))
     phone = Phone(answering(RetryLater(0.0, "busy")))
+    busy = worker(world, sms=phone)
     waits = []
     while (kept := world.message(message)).state == "planned":
         waits.append((kept.not_before - world.clock.now()).total_seconds())
         world.clock.set(kept.not_before)
-        worker(world, sms=phone).drain()
+        busy.drain()
     assert waits == [0, 1, 4, 16, *[64] * 9]
     assert (kept.state, kept.reason) == ("expired", "valid_until")
     assert len(phone.sent) == len(waits)
@@ -202,9 +195,10 @@ def test_an_outage_that_ends_while_the_message_is_valid_costs_no_message(world: 
     def answer(_message: MessageRow) -> SendResult:
         return Accepted("1") if world.clock.now() >= down_until else RetryLater(0.0, "no connection")
 
+    patient = worker(world, sms=Phone(answer))
     while (kept := world.message(message)).state == "planned":
         world.clock.set(kept.not_before)
-        worker(world, sms=Phone(answer)).drain()
+        patient.drain()
     assert kept.state == "accepted"
 
 
@@ -251,11 +245,12 @@ def test_what_a_crashing_adapter_said_is_kept_by_its_kind_only(world: World) -> 
 def test_a_push_in_doubt_is_sent_again_under_the_same_id_while_it_is_valid(world: World) -> None:
     phone = Phone(answering(Unknown("no answer")))
     message = world.decided(world.shopper("ann"), valid_for=timedelta(minutes=8))
+    doubting = worker(world, push=phone)
     for _ in range(8):
-        worker(world, push=phone).drain()
+        doubting.drain()
         world.clock.advance(timedelta(seconds=64))
     assert [row.id for row in phone.sent] == [message.id] * 8
-    assert (world.message(message).state, world.message(message).reason) == ("unknown", "valid_until")
+    assert (world.message(message).state, world.message(message).reason) == ("unknown_final", "valid_until")
 
 
 class Killed(BaseException):
@@ -273,23 +268,35 @@ def test_after_a_kill_while_sending_a_push_is_sent_again_and_an_sms_is_not(
     message = world.decided(world.shopper("ann"), channel=channel)
     dying = Phone(killed)
     with pytest.raises(Killed):
-        worker(world, **{channel: dying}).drain()
+        worker(world, {channel: dying}).drain()
     assert world.message(message).state == "sending"
     phone = Phone()
-    restarted = worker(world, **{channel: phone})
+    restarted = worker(world, {channel: phone})
     assert restarted.recover() == (0, 1)
     restarted.drain()
     assert len(dying.sent) + len(phone.sent) == times
 
 
-def test_after_a_kill_the_neighbours_that_were_only_claimed_are_sent_once(world: World) -> None:
+def claim(world: World, channel: str) -> list[MessageRow]:
+    """What a worker does that dies as soon as it has claimed."""
+    leased_until_s = world.clock.monotonic_s() + LEASE_S
+
+    def work(records: Records) -> list[MessageRow]:
+        return records.messages.claim(
+            channel, now=world.clock.now(), leased_until_s=leased_until_s, limit=5, most_again=0
+        )
+
+    return world.database.write(work)
+
+
+def test_after_a_kill_messages_that_were_only_claimed_are_sent_once(world: World) -> None:
     messages = [world.decided(world.shopper(f"s{number}"), channel="sms") for number in range(5)]
-    dying, phone = Phone(killed), Phone()
-    with pytest.raises(Killed):
-        worker(world, sms=dying).run_once(limit=5)
-    assert worker(world, sms=phone).recover() == (4, 1)
+    assert len(claim(world, "sms")) == 5
+    phone = Phone()
+    assert worker(world, sms=phone).drain() == 0
+    assert worker(world, sms=phone).recover() == (5, 0)
     worker(world, sms=phone).drain()
-    assert sorted(row.id for row in dying.sent + phone.sent) == sorted(row.id for row in messages)
+    assert sorted(row.id for row in phone.sent) == sorted(row.id for row in messages)
 
 
 def test_a_message_that_kills_every_worker_is_given_up(world: World) -> None:
@@ -300,8 +307,29 @@ def test_a_message_that_kills_every_worker_is_given_up(world: World) -> None:
             worker(world, push=dying).drain()
         worker(world, push=dying).recover()
     worker(world, push=dying).drain()
-    assert (world.message(message).state, world.message(message).reason) == ("cancelled", "lost")
+    assert (world.message(message).state, world.message(message).reason) == ("dead_letter", "lost")
     assert len(dying.sent) == 5
+
+
+def test_messages_that_were_sent_beside_a_killer_are_not_given_up_with_it(world: World) -> None:
+    messages = [world.decided(world.shopper(f"s{number}"), coupon_for=None) for number in range(12)]
+    killer = messages[3]
+
+    def answer(message: MessageRow) -> SendResult:
+        if message.id == killer.id:
+            raise Killed
+        return Accepted("1")
+
+    for _ in range(5):
+        # All at once: whoever was being sent is lost with the worker, whatever its provider had said.
+        dying = worker(world, push=Phone(answer), pace=Pace(at_once=8))
+        with pytest.raises(Killed):
+            dying.drain()
+        worker(world).recover()
+    worker(world, push=Phone(answer), pace=Pace(at_once=8)).drain()
+    states = {row.id: world.message(row).state for row in messages}
+    assert states.pop(killer.id) == "dead_letter"
+    assert set(states.values()) == {"accepted"}
 
 
 def test_a_message_that_only_waited_beside_a_killer_is_not_given_up(world: World) -> None:
@@ -316,7 +344,7 @@ def test_a_message_that_only_waited_beside_a_killer_is_not_given_up(world: World
     assert world.message(beside).state == "accepted"
 
 
-def test_a_message_that_cannot_be_judged_is_cancelled_and_its_neighbours_leave(world: World) -> None:
+def test_a_message_that_cannot_be_judged_is_a_dead_letter_and_its_neighbours_leave(world: World) -> None:
     bad, good = (world.decided(world.shopper(name), offer_id="sunday") for name in ("ann", "bea"))
     astray = {"timezone": "Mars/Olympus"}
     world.database.write(
@@ -324,7 +352,7 @@ def test_a_message_that_cannot_be_judged_is_cancelled_and_its_neighbours_leave(w
     )
     phone = Phone()
     worker(world, push=phone).drain()
-    assert (world.message(bad).state, world.message(bad).reason) == ("cancelled", "error")
+    assert (world.message(bad).state, world.message(bad).reason) == ("dead_letter", "error")
     assert [row.id for row in phone.sent] == [good.id]
 
 
@@ -342,24 +370,40 @@ def test_the_last_of_many_slow_messages_is_not_taken_over_while_it_is_sent(world
     assert {world.message(row).state for row in messages} == {"accepted"}
 
 
-def test_a_worker_whose_lease_has_run_out_does_not_begin(world: World) -> None:
-    messages = [world.decided(world.shopper(name)) for name in ("ann", "bea")]
+class Paused(SqlDatabase):
+    """The database of a worker that is stopped after its claim, past the end of its lease."""
 
-    def too_slow(_message: MessageRow) -> SendResult:
+    meanwhile: Callable[[], object]
+
+    def write(self, work: Callable[[Records], Any], *, then: Callable[[Any], object] | None = None) -> Any:
+        """Runs work in one transaction."""
+        result = super().write(work, then=then)
+        if work.__qualname__.startswith("Deliver._claim.") and result:
+            self.meanwhile()
+        return result
+
+
+@pytest.mark.parametrize("channel", ["push", "sms"])
+def test_a_worker_that_stood_still_past_its_lease_does_not_send_what_another_has_sent(
+    world: World, channel: str
+) -> None:
+    message = world.decided(world.shopper("ann"), channel=channel)
+    mine, others = Phone(), Phone()
+    stopped = worker(world, {channel: mine})
+
+    def meanwhile() -> None:
+        database.meanwhile = lambda: None
         world.clock.advance(timedelta(seconds=LEASE_S))
-        return Accepted("1")
+        other = worker(world, {channel: others})
+        assert other.recover_lost() == (1, 0)
+        assert other.drain() == 1
 
-    phone = Phone(too_slow)
-    worker(world, push=phone).run_once()
-    assert sorted(world.message(row).state for row in messages) == ["accepted", "claimed"]
-    assert len(phone.sent) == 1
-
-
-def test_one_beat_takes_no_more_than_its_share(world: World) -> None:
-    for number in range(MOST_A_TICK + 8):
-        world.decided(world.shopper(f"s{number}"), coupon_for=None)
-    assert worker(world, push=Phone()).drain() == MOST_A_TICK
-    assert worker(world, push=Phone()).drain() == 8
+    world.database.__class__ = Paused
+    database = cast("Paused", world.database)
+    database.meanwhile = meanwhile
+    assert stopped.drain() == 1
+    assert (len(mine.sent), len(others.sent)) == (0, 1)
+    assert world.message(message).state == "accepted"
 
 
 def test_a_worker_told_to_stop_ends_the_call_that_runs_and_starts_no_other(world: World) -> None:
@@ -373,7 +417,7 @@ def test_a_worker_told_to_stop_ends_the_call_that_runs_and_starts_no_other(world
     stopping = worker(world, push=phone)
     stopping.drain()
     assert stopping.drain() == 0
-    assert sorted(world.message(row).state for row in messages) == ["accepted", "claimed"]
+    assert sorted(world.message(row).state for row in messages) == ["accepted", "planned"]
     later = worker(world, push=phone)
     later.recover()
     later.drain()
@@ -382,12 +426,7 @@ def test_a_worker_told_to_stop_ends_the_call_that_runs_and_starts_no_other(world
 
 def test_a_lease_is_respected_until_it_has_run_out(world: World) -> None:
     message = world.decided(world.shopper("ann"))
-    leased_until_s = world.clock.monotonic_s() + LEASE_S
-
-    def claim(records: Records) -> object:
-        return records.messages.claim(now=world.clock.now(), leased_until_s=leased_until_s, limit=1)
-
-    world.database.write(claim)
+    claim(world, "push")
     other = worker(world, push=Phone())
     world.clock.advance(timedelta(seconds=LEASE_S - 1))
     assert (other.recover_lost(), other.drain()) == ((0, 0), 0)

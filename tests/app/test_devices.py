@@ -12,7 +12,6 @@ from m2s.app.access import Access
 from m2s.app.devices import Devices
 from m2s.app.rows import ConsentRow, DeviceRow
 from m2s.core.base.errors import Invalid, NotFound, Unauthenticated
-from m2s.core.delivery.calling_codes import country_of
 from tests.app.world import MORNING, World
 
 KEY = "a-random-key-0123456789"
@@ -125,52 +124,6 @@ def test_an_update_changes_what_is_given_and_forgets_what_is_null(devices: Devic
         devices.device("dev_none")
 
 
-@pytest.mark.parametrize(
-    ("phone", "country"),
-    [
-        ("+33612345678", "FR"),
-        ("+37761234567", "MC"),
-        ("+262692123456", "RE"),
-        ("+447700900123", "GB"),
-        ("+15551234567", None),
-        ("+79161234567", None),
-    ],
-)
-def test_a_phone_tells_the_country_where_it_can(
-    devices: Devices, own: DeviceRow, world: World, phone: str, country: str | None
-) -> None:
-    devices.identify(own, {"phone": phone}, vouched=True)
-    with world.database.read() as records:
-        shopper = records.devices.shoppers([own.shopper_id])[own.shopper_id]
-    assert (shopper.phone, shopper.country) == (phone, country)
-    assert country_of(phone) == country
-
-
-@pytest.mark.parametrize(
-    ("pivots", "codes"),
-    [
-        ({}, ["missing"]),
-        ({"phone": "0612345678"}, ["bad_phone"]),
-        ({"phone": "+0612345678"}, ["bad_phone"]),
-        ({"phone": "+33 6 12 34 56 78"}, ["bad_phone"]),
-        ({"phone": "+336123456789012"}, []),
-        ({"phone": "+3361234567890123"}, ["bad_phone"]),
-        ({"phone": "+33612345678\n"}, ["bad_phone"]),
-        ({"phone": "+٣٣٦١٢٣٤٥٦٧٨"}, ["bad_phone"]),
-        ({"phone": "+33612345678", "email": "a@example.org"}, ["not_supported"]),
-    ],
-)
-def test_only_an_international_phone_identifies(
-    devices: Devices, own: DeviceRow, pivots: dict[str, str], codes: list[str]
-) -> None:
-    found: list[str] = []
-    try:
-        devices.identify(own, pivots, vouched=True)
-    except Invalid as error:
-        found = [item.code for item in error.problems]
-    assert found == codes
-
-
 def statement(**changes: Any) -> ConsentRow:
     return replace(ConsentRow("marketing", "push", granted=True, text_version="1", at=MORNING), **changes)
 
@@ -186,61 +139,16 @@ def test_the_newest_statement_of_each_purpose_and_channel_counts(devices: Device
     }
 
 
-PHONE = {"phone": "+33612345678"}
-
-
-def registered(devices: Devices) -> DeviceRow:
-    return devices.device(devices.register({}, key_id="k").device_id)
-
-
-def granted(devices: Devices, device: DeviceRow) -> set[str | None]:
-    return {row.channel for row in devices.consents(device) if row.granted}
-
-
-def test_a_phone_that_another_shopper_has_brings_the_device_to_her(world: World) -> None:
-    moved: list[str] = []
-    devices = Devices(world.database, world.ids, clock=world.clock, changed=moved.append)
-    first, second = registered(devices), registered(devices)
-    devices.identify(first, PHONE, vouched=True)
-    assert devices.shoppers_of([second.id]) == {second.id: second.shopper_id}
-    devices.identify(second, PHONE, vouched=True)
-    devices.identify(second, PHONE, vouched=True)
-    assert moved == [second.id]
-    assert devices.device(second.id).shopper_id == first.shopper_id
-    assert devices.known_shoppers([second.id]) == {}
-    assert devices.shoppers_of([second.id]) == {second.id: first.shopper_id}
-
-
-def test_a_phone_alone_cannot_take_over_the_number_of_another_shopper(devices: Devices, world: World) -> None:
-    first, second = registered(devices), registered(devices)
-    devices.identify(first, PHONE, vouched=False)
-    devices.identify(second, PHONE, vouched=False)
-    assert devices.device(second.id).shopper_id == second.shopper_id
-    with world.database.read() as records:
-        assert records.devices.shoppers([second.shopper_id])[second.shopper_id].phone is None
-
-
-def test_what_was_agreed_to_before_the_phone_was_known_comes_along(devices: Devices, world: World) -> None:
-    first, second = registered(devices), registered(devices)
-    devices.identify(first, PHONE, vouched=True)
-    devices.put_consents(first, [statement(), statement(channel="sms")])
-    world.clock.advance(timedelta(minutes=1))
-    now = world.clock.now()
-    devices.put_consents(second, [statement(granted=False, at=now), statement(channel="webhook", at=now)])
-    devices.identify(second, PHONE, vouched=True)
-    assert granted(devices, devices.device(second.id)) == {"sms", "webhook"}
-    assert devices.consents(second) == []
-
-
-def test_what_somebody_else_agreed_to_stays_with_her_when_her_device_changes_hands(devices: Devices) -> None:
-    buyer, seller = registered(devices), registered(devices)
-    devices.identify(buyer, PHONE, vouched=True)
-    devices.identify(seller, {"phone": "+33611111111"}, vouched=True)
-    devices.put_consents(seller, [statement()])
-    devices.identify(seller, PHONE, vouched=True)
-    assert devices.device(seller.id).shopper_id == buyer.shopper_id
-    assert granted(devices, devices.device(seller.id)) == set()
-    assert granted(devices, seller) == {"push"}
+def test_a_statement_of_a_device_that_moves_meanwhile_is_its_new_shoppers(
+    devices: Devices, own: DeviceRow, world: World
+) -> None:
+    other = devices.device(devices.register({}, key_id="k").device_id)
+    world.database.write(
+        lambda records: records.devices.move_device(own.id, other.shopper_id, at=world.clock.now())
+    )
+    devices.put_consents(own, [statement(granted=False)])
+    assert [row.granted for row in devices.consents(other)] == [False]
+    assert devices.consents(own) == []
 
 
 @pytest.mark.parametrize(

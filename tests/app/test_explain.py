@@ -15,7 +15,7 @@ from tests.app.world import CHURCH, MORNING, PORT, World
 
 @pytest.fixture
 def explain(world: World) -> Explain:
-    return Explain(world.database, world.clock, store_ids=lambda: world.catalog.stores)
+    return Explain(world.database, world.clock, catalog=lambda: world.catalog)
 
 
 def decide(world: World, shopper_id: str, **changes: object) -> DecisionRow:
@@ -62,9 +62,11 @@ def test_a_message_that_was_cancelled_at_the_second_look_is_not_said_to_have_bee
     messages = [world.decided(world.shopper(state), channel="push") for state in states]
 
     def settle(records: Records) -> None:
-        accepted, cancelled, _ = records.messages.claim(now=MORNING, leased_until_s=2.0, limit=3)
+        accepted, cancelled, _ = records.messages.claim(
+            "push", now=MORNING, leased_until_s=2.0, limit=3, most_again=0
+        )
         records.messages.settle(cancelled.id, fence=1, state="cancelled", reason="consent", at=MORNING)
-        records.messages.begin(accepted.id, fence=1, now_s=1.0, leased_until_s=2.0, at=MORNING)
+        records.messages.begin([accepted], now_s=1.0, leased_until_s=2.0, at=MORNING)
         records.messages.settle(accepted.id, fence=1, state="accepted", reason=None, at=MORNING)
         records.messages.release_leases(expired_at_s=None, at=MORNING)
 

@@ -7,14 +7,22 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from m2s.adapters.channels.outward import OutwardPost
 from m2s.adapters.runtime.metrics import Metrics
+from m2s.app.callbacks import WHOLE, ReceiptRow
 from m2s.app.clocks import Clocks
+from m2s.app.deciding import House
 from m2s.app.deliver import Deliver
+from m2s.app.follow_ups import FollowUps
+from m2s.app.guard import Guard
 from m2s.app.jobs import Job, Jobs, standard_jobs
+from m2s.app.notify import Notify
 from m2s.app.plan import PlanSends
 from m2s.app.regulars import Regulars
 from m2s.app.retention import Retention
 from m2s.app.rows import AnswerRow
+from m2s.core.delivery.outward import Outward
+from tests.app.delivering import worker
 from tests.app.world import PORT, Phone, World
 
 NOON = datetime(2026, 11, 7, 12, 0, tzinfo=UTC)
@@ -93,27 +101,31 @@ def standard(
             evidence_kept=timedelta(days=396),
         ),
         regulars=Regulars(world.database, world.clock, catalog=lambda: world.catalog),
+        follow_ups=FollowUps(
+            world.database,
+            lambda: world.catalog,
+            house=House(world.policy, "36111", world.ids),
+            observer=Metrics(),
+        ),
+        guard=Guard(world.database, pause=lambda _campaign_id: None),
         clocks=Clocks(world.database, found=lambda _ahead_s: None),
+        notify=Notify(
+            world.database,
+            OutwardPost(Outward(), clock=world.clock),
+            clock=world.clock,
+            observer=Metrics().delivery,
+        ),
     )
 
 
 def test_the_standard_jobs_plan_send_expire_and_forget(world: World) -> None:
     phone = Phone()
     closed: list[datetime] = []
-    deliver = Deliver(
-        world.database,
-        {"push": phone},
-        clock=world.clock,
-        catalog=lambda: world.catalog,
-        policy=world.policy,
-        jitter=lambda: 0.0,
-    )
+    deliver = worker(world, push=phone)
     plan = PlanSends(
         world.database,
         lambda: world.catalog,
-        policy=world.policy,
-        ids=world.ids,
-        stop_number="36111",
+        house=House(world.policy, "36111", world.ids),
         observer=Metrics(),
     )
     jobs = Jobs(
@@ -137,29 +149,24 @@ def test_the_standard_jobs_plan_send_expire_and_forget(world: World) -> None:
 
 
 def test_an_answer_kept_for_a_repeat_is_forgotten_after_a_week(world: World) -> None:
-    deliver = Deliver(
-        world.database,
-        {},
-        clock=world.clock,
-        catalog=lambda: world.catalog,
-        policy=world.policy,
-        jitter=lambda: 0.0,
-    )
+    deliver = worker(world)
     plan = PlanSends(
         world.database,
         lambda: world.catalog,
-        policy=world.policy,
-        ids=world.ids,
-        stop_number="36111",
+        house=House(world.policy, "36111", world.ids),
         observer=Metrics(),
     )
     every = standard(world, lambda _now: None, plan=plan, deliver=deliver)
     (forget,) = (job for job in every if job.name == "forget")
     answer = AnswerRow(b"1", 201, "{}")
     world.database.write(lambda records: records.access.keep_answer("k", "1", answer=answer, at=NOON))
+    receipt = ReceiptRow("twilio", "SM1", "sent", None, WHOLE, 1)
+    world.database.write(lambda records: records.receipts.keep(receipt, at=NOON))
     forget.run(NOON + timedelta(days=7))
     with world.database.read() as records:
         assert records.access.answer("k", "1") == answer
+        assert records.receipts.of("SM1") == [receipt]
     forget.run(NOON + timedelta(days=7, milliseconds=1))
     with world.database.read() as records:
         assert records.access.answer("k", "1") is None
+        assert records.receipts.of("SM1") == []

@@ -40,7 +40,7 @@ def match(catalog: Catalog, *items: Sighting, **changes: Any) -> Matched:
 
 
 def zones(matched: Matched) -> set[tuple[str, str]]:
-    return {(one.store_id, one.zone_id) for _, one in matched.evidence}
+    return {(one.store_id, one.zone_id) for one in matched.evidence}
 
 
 def test_a_fix_is_evidence_of_every_padded_zone_that_holds_it(catalog: Catalog) -> None:
@@ -57,7 +57,7 @@ def test_a_fix_is_evidence_of_every_padded_zone_that_holds_it(catalog: Catalog) 
 
 def test_evidence_says_how_far_and_how_probably_inside(catalog: Catalog) -> None:
     found = match(catalog, fix("s", "inside", age_s=9, speed_mps=1.5))
-    (one,) = [one for _, one in found.evidence if one.zone_id == "premises"]
+    (one,) = [one for one in found.evidence if one.zone_id == "premises"]
     assert one.boundary_distance_m == pytest.approx(-60, abs=0.2)
     assert one.inside_probability == pytest.approx(1, abs=1e-4)
     assert (one.kind, one.at_ms, one.accuracy_m, one.speed_mps) == (Kind.LOCATION, NOW_MS - 9_000, 10, 1.5)
@@ -80,12 +80,12 @@ def test_a_fix_outside_every_zone_is_kept_for_what_it_ends(catalog: Catalog) -> 
 def test_a_fence_event_is_evidence_of_the_regions_that_are_known(catalog: Catalog) -> None:
     regions = [f"{HARBOUR}/premises", f"{ROCK}/vicinity", f"{HARBOUR}/premises", "gone/premises", "nonsense"]
     found = match(catalog, fence("s", "exit", region_ids=regions))
-    assert [(one.store_id, one.zone_id) for _, one in found.evidence] == [
+    assert [(one.store_id, one.zone_id) for one in found.evidence] == [
         (HARBOUR, "premises"),
         (ROCK, "vicinity"),
     ]
-    assert {(one.transition, one.inside_probability) for _, one in found.evidence} == {(Transition.EXIT, 0.0)}
-    assert json.loads(found.reported[0][-1]) == {"transition": "exit", "region_ids": regions}
+    assert {(one.transition, one.inside_probability) for one in found.evidence} == {(Transition.EXIT, 0.0)}
+    assert json.loads(found.reported[0][-2]) == {"transition": "exit", "region_ids": regions}
 
 
 def test_a_fence_event_of_no_known_region_is_away(catalog: Catalog) -> None:
@@ -95,7 +95,7 @@ def test_a_fence_event_of_no_known_region_is_away(catalog: Catalog) -> None:
 
 def test_a_beacon_is_known_by_its_three_numbers_whatever_the_case(catalog: Catalog) -> None:
     found = match(catalog, heard("s", shop=ROCK, n=3), heard("t", major=7), heard("u", minor=0))
-    ((_, one),) = found.evidence
+    (one,) = found.evidence
     assert (one.store_id, one.zone_id, one.place, one.beacon) == (ROCK, "premises", "till", "1/1")
     assert (one.measured_power_dbm, one.samples, one.kind) == (
         -59,
@@ -113,7 +113,7 @@ def test_samples_are_told_oldest_first_and_one_reading_is_a_sample(catalog: Cata
         BeaconSample(99_001, -1),
     ]
     found = match(catalog, heard("s", samples=samples), heard("t", samples=[], rssi_dbm=-77))
-    assert [one.samples for _, one in found.evidence] == [((2_000, -50), (1_000, -60), (0, -70)), ((0, -77),)]
+    assert [one.samples for one in found.evidence] == [((2_000, -50), (1_000, -60), (0, -70)), ((0, -77),)]
 
 
 def test_flags_say_mocked_foreground_and_whose_clock(catalog: Catalog) -> None:
@@ -121,12 +121,12 @@ def test_flags_say_mocked_foreground_and_whose_clock(catalog: Catalog) -> None:
     flagged = fix("t", mocked=True, foreground=True, age_ms=None, at=MORNING)
     found = match(catalog, plain, flagged, sent_at_ms=None)
     assert [row[FLAGS] for row in found.fixes] == [0, MOCKED | FOREGROUND | CLOCK_TRUSTED]
-    assert {one.mocked for _, one in found.evidence if one.sighting_id == "t"} == {True}
+    assert {one.mocked for one in found.evidence if one.sighting_id == "t"} == {True}
 
 
 def test_items_of_a_server_are_of_the_devices_that_they_name(catalog: Catalog) -> None:
     items = [fix("s", device_id="d1"), fix("s", device_id="d2")]
     batch = Batch(None, {"d1": "ann", "d2": "bob"}, NOW_MS, None, list(enumerate(items)), [])
     found = match_group([batch], catalog, SeenIds(1, most=1_000))
-    assert {(one.device_id, one.shopper_id) for _, one in found.evidence} == {("d1", "ann"), ("d2", "bob")}
+    assert {(one.device_id, one.shopper_id) for one in found.evidence} == {("d1", "ann"), ("d2", "bob")}
     assert found.tallies[0].accepted == 2

@@ -33,7 +33,7 @@ VISIT = VisitRow(
     status="closed",
     sources="location",
     replaces=None,
-    rule_version="visits-2",
+    rule_version="visits-3",
 )
 DECISION = DecisionRow(
     id="",
@@ -252,7 +252,7 @@ def test_a_span_a_store_and_a_campaign_narrow_a_report(measured: Town) -> None:
 
 def test_a_report_says_when_and_by_which_rule(measured: Town) -> None:
     found = measured.engine.reports.report("visits", Span())
-    assert (found.as_of, found.rule_version) == ("2026-11-03T09:00:00.000Z", "visits-2")
+    assert (found.as_of, found.rule_version) == ("2026-11-03T09:00:00.000Z", "visits-3")
     assert found.columns == tuple(found.rows[0])
     with pytest.raises(NotFound, match="visits, stores, offers"):
         measured.engine.reports.report("profit", Span())

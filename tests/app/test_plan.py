@@ -9,14 +9,18 @@ from typing import TypeVar
 
 import pytest
 
-from campaigns.facts import Policy
-from campaigns.model import Rate
+from campaigns.facts import Policy, PressureRule
+from campaigns.model import At, Moment, Rate
+from campaigns.recurrence import cron, rrule
 from m2s.adapters.runtime.metrics import Metrics
-from m2s.app.deliver import Deliver
+from m2s.app.deciding import House
 from m2s.app.devices import Devices
+from m2s.app.inputs import Pivots
 from m2s.app.plan import PlanSends
 from m2s.app.ports import Database, Records
 from m2s.app.rows import ConsentRow, DeviceRow
+from tests.app.delivering import worker
+from tests.app.people import identify
 from tests.app.world import CHURCH, FAR, MORNING, PORT, Phone, World, catalog_of, paused
 
 T = TypeVar("T")
@@ -31,9 +35,7 @@ def plan(world: World, database: Database | None = None) -> PlanSends:
     return PlanSends(
         database or world.database,
         lambda: world.catalog,
-        policy=world.policy,
-        ids=world.ids,
-        stop_number="36111",
+        house=House(world.policy, "36111", world.ids),
         observer=Metrics(),
     )
 
@@ -87,6 +89,27 @@ def test_a_send_is_made_when_due_and_only_once(world: World, ann: str) -> None:
     (message,) = world.messages_of(ann)
     assert (message.state, message.body, message.not_before) == ("planned", f"Saturday at Bakery {PORT}", now)
     assert message.valid_until == SATURDAY + timedelta(hours=4)
+
+
+@pytest.mark.parametrize(
+    "moment", [cron("0 10 * * sat"), rrule("FREQ=MONTHLY;BYDAY=1SA;BYHOUR=10;BYMINUTE=0")]
+)
+def test_a_send_by_cron_line_or_recurrence_rule_is_made_when_due_and_only_once(
+    world: World, ann: str, moment: Moment
+) -> None:
+    scheduled = tuple(
+        (
+            replace(entry, offer=replace(entry.offer, trigger=replace(entry.offer.trigger, moment=moment))),
+            stores,
+        )
+        for entry, stores in world.catalog.scheduled
+        if entry.offer.id == "saturday" and isinstance(entry.offer.trigger, At)
+    )
+    world = replace(world, catalog=replace(world.catalog, scheduled=scheduled))
+    assert plan(world).run(SATURDAY - timedelta(days=5), at(world, SATURDAY - MINUTE)) == 0
+    assert plan(world).run(SATURDAY - MINUTE, at(world, SATURDAY)) == 1
+    assert plan(world).run(SATURDAY - MINUTE, SATURDAY) == 0
+    assert made(world, ann) == [("saturday", PORT, "send")]
 
 
 @pytest.mark.parametrize(
@@ -186,14 +209,7 @@ def test_a_send_that_the_law_forbids_now_waits_for_the_opening(world: World, ann
     (message,) = world.messages_of(ann)
     assert (message.not_before, message.valid_until) == (monday, SUNDAY + timedelta(days=2))
     phone = Phone()
-    deliver = Deliver(
-        world.database,
-        {"push": phone},
-        clock=world.clock,
-        catalog=lambda: world.catalog,
-        policy=world.policy,
-        jitter=lambda: 0.0,
-    )
+    deliver = worker(world, push=phone)
     assert deliver.drain() == 0
     at(world, monday)
     assert deliver.drain() == 1
@@ -201,7 +217,7 @@ def test_a_send_that_the_law_forbids_now_waits_for_the_opening(world: World, ann
 
 
 def test_two_sends_that_wait_for_the_same_opening_stay_within_the_pressure(world: World, ann: str) -> None:
-    once_a_day = Policy((Rate(1, timedelta(days=1)),), 0.0, "universal")
+    once_a_day = Policy((PressureRule(Rate(1, timedelta(days=1))),), 0.0, "universal")
     world = replace(world, policy=once_a_day)
     waiting = at(world, SUNDAY)
     plan(world).run(waiting - MINUTE, waiting)
@@ -281,9 +297,7 @@ def test_a_send_at_many_stores_is_one_transaction(world: World) -> None:
     plan_sends = PlanSends(
         counted,
         lambda: world.catalog,
-        policy=world.policy,
-        ids=world.ids,
-        stop_number="36111",
+        house=House(world.policy, "36111", world.ids),
         observer=metrics,
     )
     assert plan_sends.run(SATURDAY - MINUTE, at(world, SATURDAY)) == 2
@@ -309,13 +323,13 @@ def test_one_person_with_two_phones_gets_one_message(world: World) -> None:
             lambda records, row=row: records.devices.add_device(row, token_hash=row.id.encode())
         )
         devices.put_consents(row, given)
-        devices.identify(row, {"phone": "+33612345678"}, vouched=True)
         world.seen(row.shopper_id, PORT, SATURDAY - timedelta(days=1))
+        identify(world).identify(row, Pivots(phone="+33612345678"), vouched=True)
     plan(world).run(SATURDAY - MINUTE, at(world, SATURDAY))
-    assert made(world, "shp_old") == [("saturday", PORT, "send")]
-    assert made(world, "shp_new") == [("saturday", PORT, "suppressed")]
+    (kept,) = {row[0] for row in world.rows("SELECT id FROM shoppers")}
+    assert made(world, kept) == [("saturday", PORT, "send")]
     with world.database.read() as records:
-        assert [row.id for row in records.devices.devices_of(["shp_old"])["shp_old"]] == [
+        assert [row.id for row in records.devices.devices_of([kept])[kept]] == [
             "dev_new",
             "dev_old",
         ]

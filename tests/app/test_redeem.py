@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from campaigns.coupon import RANDOM_BYTES, make_code
-from m2s.app.deliver import Deliver
 from m2s.app.redeem import Redeem
 from m2s.app.rows import KeyRow
 from m2s.app.wallet import wallet
 from m2s.core.base.errors import Conflict, Forbidden, Invalid, M2sError, NotFound
+from tests.app.delivering import worker
 from tests.app.world import CHURCH, PORT, Phone, World
 
 ROUNDS, TILLS = 200, 50
@@ -279,14 +279,7 @@ def test_the_wallet_shows_what_went_out_and_holds_with_its_coupon(world: World, 
         device = records.devices.device("dev_ann")
     assert device is not None
     assert wallet(world.database, device, now=world.clock.now()) == {"offers": []}
-    Deliver(
-        world.database,
-        {"push": Phone()},
-        clock=world.clock,
-        catalog=lambda: world.catalog,
-        policy=world.policy,
-        jitter=lambda: 0.0,
-    ).drain()
+    worker(world, push=Phone()).drain()
     (offer,) = wallet(world.database, device, now=world.clock.now())["offers"]
     assert (offer["message_id"], offer["decision_id"], offer["store_id"]) == (
         message.id,

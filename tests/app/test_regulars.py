@@ -32,8 +32,8 @@ def spends(
     town.post(
         device,
         fence(f"{name}-in", "enter", shop=shop, age_s=start_s),
-        fix(f"{name}-1", shop=shop, age_s=start_s - 1),
-        fix(f"{name}-2", shop=shop, age_s=end_s + 1),
+        fix(f"{name}-1", shop=shop, age_s=start_s),
+        fix(f"{name}-2", shop=shop, age_s=end_s),
         fence(f"{name}-out", "exit", shop=shop, age_s=end_s),
     )
 

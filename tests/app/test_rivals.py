@@ -105,7 +105,12 @@ def test_what_no_longer_overlaps_gives_the_visit_next_door_back(row: Town) -> No
     row.post(device, *stays("r", ROCK, 4, age_s=2_700, minutes=8))
     # The fence vouches for the silence from an hour ago to half an hour ago.
     fences = (fence("in", "enter", age_s=4_200), fence("out", "exit", age_s=1_500))
-    row.post(device, *fences, *stays("h", HARBOUR, 6, age_s=3_600, minutes=9), *stays("i", HARBOUR, 2))
+    row.post(
+        device,
+        *fences,
+        *stays("h", HARBOUR, 6, age_s=3_600, minutes=9),
+        *stays("i", HARBOUR, 2, age_s=1_560, minutes=2),
+    )
     assert kinds(row) == {ROCK: "elsewhere", HARBOUR: "visit"}
     answer = row.post(device, fix("left", "left", age_s=3_300))
     assert [(one.store_id, one.kind) for one in row.visits()][:2] == [(HARBOUR, "visit"), (ROCK, "visit")]

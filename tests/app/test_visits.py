@@ -14,9 +14,9 @@ from tests.app.town import HARBOUR, MORNING, ROCK, Town, campaign, fence, fix, h
 
 TELLERS: dict[str, Sequence[Sighting]] = {
     "GPS": [fix(f"p{minute}", age_s=minute * 60) for minute in range(9)],
-    "GPS and the fence": [
-        fence("in", "enter", age_s=480),
-        fix("p", age_s=240),
+    "two positions and the fence": [
+        fence("in", "enter", age_s=500),
+        *(fix(f"p{minute}", age_s=minute * 60) for minute in (0, 8)),
         fence("out", "exit", age_s=0),
     ],
     "beacons": [heard(f"b{minute}", age_s=minute * 60) for minute in range(9)],
@@ -71,10 +71,11 @@ def test_one_stay_is_one_visit_whoever_told_it(town: Town, teller: str) -> None:
     ]
 
 
-def test_fences_alone_are_not_counted(town: Town) -> None:
-    town.furnish()
+@pytest.mark.parametrize(("radius_m", "stays"), [(100, [("unconfirmed", "low", 300)]), (60, [])])
+def test_fences_alone_are_not_counted(town: Town, radius_m: int, stays: list[tuple[str, str, int]]) -> None:
+    town.furnish(premises_radius_m=radius_m)
     answer = town.post(town.device("ann"), fence("in", "enter", age_s=600), fence("out", "exit"))
-    assert [(row.kind, row.confidence) for row in town.visits()] == [("unconfirmed", "low")]
+    assert [(row.kind, row.confidence, row.dwell_s) for row in town.visits()] == stays
     assert answer.events == []
 
 
@@ -173,7 +174,7 @@ def test_late_evidence_of_beacons_raises_the_confidence_of_a_closed_visit(town: 
 
 
 def test_a_closed_visit_that_goes_on_after_all_is_open_again(town: Town) -> None:
-    town.furnish()
+    town.furnish(premises_radius_m=100)
     device = town.device("ann")
     town.post(device, fence("in", "enter", age_s=600), fix("p0", age_s=590), fix("p1", age_s=10))
     town.wait(minutes=20)
@@ -191,12 +192,15 @@ def test_late_evidence_splits_a_visit_in_two(town: Town) -> None:
     device = town.device("ann")
     minute = 60
     before = [fence("in", "enter", age_s=120 * minute), *(fix(f"p{n}", age_s=n * minute) for n in (119, 112))]
-    after = [fence("there", "dwell", age_s=60 * minute), *(fix(f"p{n}", age_s=n * minute) for n in (59, 50))]
+    after = [
+        fence("there", "dwell", age_s=60 * minute),
+        *(fix(f"p{n}", age_s=n * minute) for n in (61, 56, 50)),
+    ]
     assert events(town.post(device, *before, *after).events) == ["visit.started"]
     (whole,) = town.visits()
     answer = town.post(device, fix("between", "left", age_s=90 * minute))
     first, second = town.visits()
-    assert (first.id, first.dwell_s, second.dwell_s) == (whole.id, 8 * minute, 10 * minute)
+    assert (first.id, first.dwell_s, second.dwell_s) == (whole.id, 7 * minute, 11 * minute)
     assert answer.events == [
         corrected(first),
         {
@@ -267,7 +271,7 @@ def test_a_late_exit_bridges_hours_of_silence(town: Town) -> None:
     )
     assert len(town.visits()) == 2
     town.post(device, fence("out", "exit", age_s=hour))
-    assert [row.dwell_s for row in town.visits()] == [14 * hour]
+    assert [row.dwell_s for row in town.visits()] == [7 * hour - 60]
 
 
 @pytest.mark.parametrize("edge_s", [1200, 1350])

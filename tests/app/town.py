@@ -81,7 +81,14 @@ def campaign(name: str, *offers: str, holdout: str = "0%") -> str:
         offer_id, trigger = head.split(":", 1)
         lines += [f"  - offer: {offer_id}", f"    trigger: {trigger}", "    channels: [push]"]
         lines += [f"    {line}" for line in more]
-        lines += ['    message: {push: {body: {en: "At {store_name}"}}}']
+        text = "At {store_name}"
+        if "coupon:" in offer:
+            text += (
+                ": {value} from {min_basket} until {expires}"
+                if "min_basket:" in offer
+                else ": {value} until {expires}"
+            )
+        lines += [f'    message: {{push: {{body: {{en: "{text}"}}}}}}']
     return "\n".join(lines) + "\n"
 
 

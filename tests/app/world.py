@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from campaigns.coupon import make_code
-from campaigns.facts import Policy
+from campaigns.facts import Policy, PressureRule
 from campaigns.model import Rate
 from m2s.adapters.runtime.clock import SteppedClock
 from m2s.adapters.runtime.ids import SeededIds
@@ -19,6 +19,7 @@ from m2s.adapters.storage.engine import driver
 from m2s.adapters.storage.migrate import upgrade
 from m2s.app.catalog import Catalog, build_catalog
 from m2s.app.channel import Accepted, Address, SendResult
+from m2s.app.inputs import PurchaseRow, ResearchRow
 from m2s.app.ports import Records
 from m2s.app.rows import (
     CampaignRow,
@@ -28,6 +29,7 @@ from m2s.app.rows import (
     DeviceRow,
     KeyRow,
     MessageRow,
+    VisitRow,
 )
 from m2s.core.places.geojson import read_collection
 from m2s.core.presence.evidence import Evidence, Kind
@@ -52,9 +54,9 @@ offers:
     valid_for: 45m
     coupon: {value: 1.00 EUR, min_basket: 5.00 EUR, expires: 1d}
     message:
-      push: {title: {en: "Warm"}, body: {en: "Still warm at {store_name}"}}
-      sms: {en: "Still warm at {store_name}. STOP {stop_number}"}
-      webhook: {en: "Still warm"}
+      push: {title: {en: "Warm"}, body: {en: "At {store_name}: {value} from {min_basket} until {expires}"}}
+      sms: {en: "{store_name}: {value} from {min_basket} until {expires}. STOP {stop_number}"}
+      webhook: {en: "{value} from {min_basket} until {expires}"}
   - offer: saturday
     trigger: {at: "sat 10:00", audience_near: {within: 3km, seen_within: 30d}}
     channels: [push]
@@ -183,6 +185,54 @@ class World:
         )
         self.database.write(lambda records: records.sightings.add_evidence([one], zone_version=1))
 
+    def visited(
+        self,
+        shopper_id: str,
+        store_id: str,
+        end: datetime,
+        *,
+        lasting: timedelta = timedelta(minutes=10),
+        kind: str = "visit",
+    ) -> None:
+        """Keeps a stay of a shopper that ended then."""
+        row = VisitRow(
+            id=self.ids.new("vis"),
+            shopper_id=shopper_id,
+            store_id=store_id,
+            start_at=end - lasting,
+            end_at=end,
+            dwell_s=round(lasting.total_seconds()),
+            kind=kind,
+            confidence="high",
+            status="closed",
+            sources="location",
+            replaces=None,
+            rule_version="test",
+        )
+        self.database.write(lambda records: records.sightings.put_visits([row]))
+
+    def bought(self, shopper_id: str, store_id: str, at: datetime, *, amount: str) -> None:
+        """Keeps a basket of a shopper."""
+        row = PurchaseRow(
+            store_id=store_id,
+            purchase_id=self.ids.new("pur"),
+            shopper_id=shopper_id,
+            at=at,
+            amount=amount,
+            discount="0.00",
+            currency="EUR",
+            basket_id=None,
+            coupon_code=None,
+            source="test",
+            received_at=at,
+        )
+        self.database.write(lambda records: records.purchases.add([row]))
+
+    def researched(self, shopper_id: str, topic: str, at: datetime, *, store_id: str | None = None) -> None:
+        """Keeps that a shopper looked something up."""
+        row = ResearchRow("test", self.ids.new("res"), shopper_id, topic, store_id, None, at, at)
+        self.database.write(lambda records: records.research.add([row]))
+
     def decided(
         self,
         shopper_id: str,
@@ -192,6 +242,7 @@ class World:
         store_id: str = PORT,
         valid_for: timedelta = timedelta(minutes=45),
         coupon_for: timedelta | None = timedelta(days=1),
+        fallbacks: str | None = None,
     ) -> MessageRow:
         """Keeps a send as a decision leaves it: its row, a planned message and, unless None, a coupon."""
         now = self.clock.now()
@@ -231,6 +282,7 @@ class World:
             created_at=now,
             tries=0,
             fence=0,
+            fallbacks=fallbacks,
         )
 
         def work(records: Records) -> None:
@@ -241,6 +293,13 @@ class World:
 
         self.database.write(work)
         return message
+
+    def settled(self, messages: Sequence[MessageRow], state: str) -> None:
+        """Puts messages straight into a state."""
+        with closing(driver().connect(self.path)) as connection, connection:
+            connection.executemany(
+                "UPDATE messages SET state = ? WHERE id = ?", [(state, row.id) for row in messages]
+            )
 
     def _coupon(self, decision: DecisionRow, good_for: timedelta) -> CouponRow:
         return CouponRow(
@@ -297,7 +356,7 @@ def open_world(folder: Path, *, now: datetime = MORNING) -> World:
     upgrade(url)
     clock = SteppedClock(now)
     policy = Policy(
-        pressure=(Rate(1, timedelta(days=1)), Rate(2, timedelta(days=7))),
+        pressure=(PressureRule(Rate(1, timedelta(days=1))), PressureRule(Rate(2, timedelta(days=7)))),
         universal_holdout=0.0,
         universal_salt="universal",
     )

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
-from campaigns.facts import Candidate, Occasion, Policy, ShopperFacts, StoreFacts
-from campaigns.model import Campaign, Channel, CouponTerms, Money, Near, Offer, Rate, StoreSelector, Texts
+from campaigns.audience import Audience, Fact, Predicate
+from campaigns.facts import Candidate, Occasion, Policy, PressureRule, ShopperFacts, StoreFacts
+from campaigns.model import (
+    Budget,
+    Campaign,
+    Channel,
+    CouponTerms,
+    Holidays,
+    Money,
+    Near,
+    Offer,
+    Rate,
+    StoreSelector,
+    Texts,
+    When,
+)
 
 NOW = datetime(2026, 11, 3, 8, 0, tzinfo=UTC)
 """Tuesday 2026-11-03, 09:00 in Paris."""
@@ -71,6 +86,20 @@ SHOPPER = ShopperFacts(
     arms={},
 )
 DAY = timedelta(days=1)
+ASKING = replace(
+    CANDIDATE,
+    campaign=replace(CAMPAIGN, budget=Budget(messages=10)),
+    offer=replace(
+        OFFER,
+        when=When(holidays=Holidays.SKIP),
+        audience=Audience((Predicate(Fact.VISITS, at_most=0, within=7 * DAY),)),
+        store_pace=Rate(20, timedelta(hours=1)),
+        coupon=CouponTerms(Money(Decimal("1.00"), "EUR"), min_basket=None, expires=DAY, stock=5),
+    ),
+)
+"""The usual case of an offer that asks for everything that it can."""
 POLICY = Policy(
-    pressure=(Rate(1, DAY), Rate(2, 7 * DAY), Rate(6, 30 * DAY)), universal_holdout=0.0, universal_salt="u1"
+    pressure=tuple(map(PressureRule, (Rate(1, DAY), Rate(2, 7 * DAY), Rate(6, 30 * DAY)))),
+    universal_holdout=0.0,
+    universal_salt="u1",
 )

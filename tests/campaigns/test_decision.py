@@ -74,8 +74,8 @@ def test_the_loser_of_an_arbitration_learns_who_won() -> None:
     near = candidate("near", distance_m=20.4)
     lost, _ = decide([candidate("far", distance_m=300.0), near], SHOPPER, now=NOW, policy=POLICY)
     check = lost.trace[-1]
-    assert check.value == "croissant-november/far at bakery-1 (priority 50, 300 m away)"
-    assert check.limit == "croissant-november/near at bakery-1 (priority 50, 20 m away)"
+    assert check.value == "croissant-november/far at bakery-1 (priority 50, worth €1.00, 300 m away)"
+    assert check.limit == "croissant-november/near at bakery-1 (priority 50, worth €1.00, 20 m away)"
 
 
 def test_a_ghost_wins_its_arbitration_so_that_both_arms_see_the_same_offers() -> None:
@@ -171,7 +171,7 @@ def test_sends_and_ghosts_together_stay_within_every_rate(
         if decision.outcome is not Outcome.SUPPRESSED:
             shopper = replace(shopper, past=(*shopper.past, PastOffer(now, CAMPAIGN.id, OFFER.id)))
     instants = [offered.at for offered in shopper.past]
-    for limit in (*policy.pressure, rate):
+    for limit in (*(rule.rate for rule in policy.pressure), rate):
         assert all(sum(end - limit.window < at <= end for at in instants) <= limit.count for end in instants)
 
 

@@ -9,7 +9,8 @@ from campaigns.decision import decide
 from campaigns.eligibility import CHECKS
 from campaigns.explain import Fate, explain, sentence
 from campaigns.facts import Check, PastOffer
-from tests.campaigns.cases import CAMPAIGN, CANDIDATE, NOW, POLICY, SHOPPER
+from m2s.core.delivery.message import State
+from tests.campaigns.cases import ASKING, CAMPAIGN, CANDIDATE, NOW, POLICY, SHOPPER
 
 
 @pytest.mark.parametrize(
@@ -56,6 +57,28 @@ from tests.campaigns.cases import CAMPAIGN, CANDIDATE, NOW, POLICY, SHOPPER
             "The store was open for another 10 hours; the offer does not ask.",
         ),
         (
+            Check("open_on_arrival", True, 720, 600),
+            "When the shopper can be there the store is open for another 12 minutes; the offer asks for a store "
+            "that is open then for at least 10 minutes.",
+        ),
+        (
+            Check("open_on_arrival", False, -90, 0),
+            "When the shopper can be there the store is open no more: it closes 1 minute 30 seconds before; "
+            "the offer asks for a store that is open then.",
+        ),
+        (
+            Check("open_on_arrival", False, "closed", 0),
+            "The store is closed when the shopper can be there; the offer asks for a store that is open then.",
+        ),
+        (
+            Check("holidays", False, "Armistice Day", "skip"),
+            "The day was a public holiday there (Armistice Day); the offer is not made on public holidays.",
+        ),
+        (
+            Check("holidays", False, "no holiday", "only"),
+            "The day was no public holiday; the offer is made on public holidays only.",
+        ),
+        (
             Check("consent", False, "location", "location and push or sms"),
             "The shopper's consents in force: location; the offer needs location and push or sms.",
         ),
@@ -96,7 +119,7 @@ from tests.campaigns.cases import CAMPAIGN, CANDIDATE, NOW, POLICY, SHOPPER
             Check("valid", False, "2026-11-03T09:00:00Z", "2026-11-03T08:45:00Z"),
             "It was 2026-11-03T09:00:00Z; the message was valid until 2026-11-03T08:45:00Z.",
         ),
-        (Check("stock", False, 0, 1), "stock: failed; saw 0, limit 1."),
+        (Check("weather", False, 0, 1), "weather: failed; saw 0, limit 1."),
     ],
 )
 def test_a_sentence_tells_the_value_seen_and_the_limit(check: Check, text: str) -> None:
@@ -105,7 +128,8 @@ def test_a_sentence_tells_the_value_seen_and_the_limit(check: Check, text: str) 
 
 
 def test_every_check_has_a_sentence_of_its_own() -> None:
-    [decision] = decide([CANDIDATE], SHOPPER, now=NOW, policy=replace(POLICY, universal_holdout=0.0001))
+    shopper = replace(SHOPPER, staff_at=frozenset({"elsewhere"}))
+    [decision] = decide([ASKING], shopper, now=NOW, policy=replace(POLICY, universal_holdout=0.0001))
     told = [sentence(check) for check in decision.trace]
     assert len(decision.trace) > len(CHECKS)
     assert not [text for text, check in zip(told, decision.trace, strict=True) if text.startswith(check.name)]
@@ -136,8 +160,8 @@ def test_a_decision_is_told_alike_live_and_from_its_stored_form() -> None:
             "A message was planned by push, and not sent: at the second look the consent had been withdrawn.",
         ),
         (
-            Fate("cancelled", "stock"),
-            "A message was planned by push, and not sent: at the second look it was held back (stock).",
+            Fate("cancelled", "weather"),
+            "A message was planned by push, and not sent: at the second look it was held back (weather).",
         ),
         (
             Fate("refused", "gone"),
@@ -151,11 +175,36 @@ def test_a_decision_is_told_alike_live_and_from_its_stored_form() -> None:
             Fate("unknown", "lease ended"),
             "A message was planned by push, and nobody knows whether it was sent: no clear answer came.",
         ),
+        (
+            Fate("unknown_final", "no answer"),
+            "A message was planned by push, and nobody will ever know whether it was sent: no clear answer came.",
+        ),
+        (
+            Fate("dead_letter", "retries"),
+            "A message was planned by push, and kept as a dead letter instead of sent: "
+            "it failed too often while others got through.",
+        ),
+        (
+            Fate("dead_letter", "too_large"),
+            "A message was planned by push, and kept as a dead letter instead of sent: "
+            "the provider cannot take it (too_large).",
+        ),
+        (
+            Fate("delivered", None, "sms"),
+            "A message was sent by sms, and delivered, as its carrier says. "
+            "It was planned by push first, which refused it.",
+        ),
     ],
 )
 def test_a_send_says_what_became_of_its_message(fate: Fate | None, text: str) -> None:
     [decision] = decide([CANDIDATE], SHOPPER, now=NOW, policy=POLICY)
     assert explain(decision, fate)[0] == text
+
+
+def test_every_state_of_a_message_has_its_sentence() -> None:
+    [decision] = decide([CANDIDATE], SHOPPER, now=NOW, policy=POLICY)
+    told = {explain(decision, Fate(state, None))[0] for state in State}
+    assert len(told) == len(State)
 
 
 def test_a_ghost_says_what_would_have_been_sent() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -62,7 +63,7 @@ def test_every_example_loads_under_the_name_of_its_file(path: Path) -> None:
 
 def test_the_examples_use_every_kind_of_trigger() -> None:
     triggers = {type(offer.trigger) for path in EXAMPLES for offer in example(path.stem).offers}
-    assert triggers == {Near, Enter, Dwell, BeaconSeen, At}
+    assert triggers == set(get_args(Trigger))
 
 
 def test_every_word_of_the_croissant_campaign_is_read() -> None:
@@ -85,13 +86,16 @@ def test_every_word_of_the_croissant_campaign_is_read() -> None:
         message={
             Channel.PUSH: Texts(
                 body={
-                    "fr": "Un croissant à -{value} chez {store_name}, à {distance}, ouvert jusqu'à {closes_at}.",
-                    "en": "{value} off a croissant at {store_name}, {distance} away, open until {closes_at}.",
+                    "fr": "-{value} dès {min_basket} chez {store_name}, à {distance}, jusqu'à {expires}.",
+                    "en": "{value} off from {min_basket} at {store_name}, {distance} away, until {expires}.",
                 },
                 title={"fr": "Encore chaud !", "en": "Still warm"},
             ),
             Channel.SMS: Texts(
-                {"fr": "{brand}: croissant a -1 EUR, {store_address}. Code {code}. STOP {stop_number}"}
+                {
+                    "fr": "{brand}: -1 EUR des 5 EUR jusqu'a {expires}, {store_address}. Code {code}. "
+                    "STOP {stop_number}"
+                }
             ),
         },
         priority=50,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -13,27 +14,9 @@ import campaigns
 from campaigns.identity import version_of
 from campaigns.problems import CampaignProblems, Problem
 from campaigns.reader import read_campaign
+from tests.campaigns.mistakes import GOOD, MISTAKES, changed, marked
 
 EXAMPLES = sorted((Path(campaigns.__file__).parent / "examples").glob("*.yaml"))
-
-GOOD = """\
-campaign: good
-name: Good
-timezone: store
-from: 2026-11-01
-until: 2026-11-30
-stores: {tags: [bakery]}
-holdout: 10%
-offers:
-  - offer: one
-    trigger: {near: vicinity}
-    when: {days: mon-sat, hours: "08:30-10:30", open: true}
-    channels: [push, sms]
-    coupon: {value: 1.00 EUR, expires: 2d}
-    message:
-      push: {title: {fr: Salut}, body: {fr: "Code {code}"}}
-      sms: {fr: "{brand}: code {code}. STOP {stop_number}"}
-"""
 
 
 @dataclass(frozen=True)
@@ -43,6 +26,11 @@ class Outline:
     tags: frozenset[str]
     zone_ids: frozenset[str]
     places: frozenset[str]
+    name: str = "Le Fournil"
+    address: str | None = None
+    phone: str | None = None
+    latitude: float = 48.85
+    longitude: float = 2.35
 
 
 STORES = [
@@ -53,103 +41,23 @@ STORES = [
 ]
 
 
+LAUGHS = "".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n" for before, name in pairwise("abcdefghij")
+)
+"""A billion laughs: each line is nine times the one before."""
+
+
 def problems_of(text: str | bytes, stores: list[Outline] | None = None) -> list[Problem]:
     with pytest.raises(CampaignProblems) as caught:
         read_campaign(text, "c.yaml", stores=stores)
     return caught.value.problems
 
 
-def changed(old: str, new: str) -> str:
-    assert GOOD.count(old) == 1, old
-    return GOOD.replace(old, new)
-
-
-def marked(text: str) -> tuple[str, int, int]:
-    """The text without its mark `¦`, and the line and column that the mark stood at."""
-    before, _, after = text.partition("¦")
-    return before + after, before.count("\n") + 1, len(before) - before.rfind("\n")
-
-
 def test_the_text_that_these_tests_spoil_is_good() -> None:
     assert read_campaign(GOOD, stores=STORES).id == "good"
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "code"),
-    [
-        ("name: Good", "name: ¦NO", "ambiguous"),
-        ("name: Good", "name: ¦22:00", "ambiguous"),
-        ("name: Good", "name: ¦0123", "ambiguous"),
-        ("name: Good", "¦name:", "missing_value"),
-        ("name: Good", "name: ¦[Good]", "wrong_type"),
-        ("name: Good", "¦nam: Good", "unknown_key"),
-        ("campaign: good", "campaign: ¦Good Morning", "bad_value"),
-        ("campaign: good", "campaign: ¦2026", "ambiguous"),
-        ("timezone: store", "timezone: ¦Europe/Pari", "unknown_timezone"),
-        ("from: 2026-11-01", "from: ¦2026-13-01", "bad_value"),
-        ("from: 2026-11-01", "from: ¦1899-01-01", "out_of_range"),
-        ("until: 2026-11-30", "until: ¦2026-10-31", "ends_before_start"),
-        ("tags: [bakery]", "tags: ¦[]", "empty_list"),
-        ("tags: [bakery]", "tags: [¦on]", "ambiguous"),
-        ("tags: [bakery]", "all: ¦false", "bad_value"),
-        ("tags: [bakery]", "all: ¦yes", "bad_value"),
-        ("tags: [bakery]", 'all: ¦"true"', "bad_value"),
-        ("{tags: [bakery]}", "¦{}", "no_stores"),
-        ("tags: [bakery]", "all: true, ids: ¦[a]", "contradiction"),
-        ("holdout: 10%", "holdout: ¦0.1", "bad_value"),
-        ("holdout: 10%", "holdout: ¦100%", "out_of_range"),
-        ("{near: vicinity}", "¦{near: vicinity, enter: premises}", "one_trigger"),
-        ("{near: vicinity}", "{¦nearby: vicinity}", "unknown_key"),
-        (
-            "{near: vicinity}",
-            '{at: ¦"sat 25:00", audience_near: {within: 3km, seen_within: 1d}}',
-            "bad_value",
-        ),
-        ("{near: vicinity}", '¦{at: "sat 10:00"}', "missing_key"),
-        ("{near: vicinity}", "{dwell: {zone: premises, for: ¦6}}", "bad_value"),
-        ("{near: vicinity}", "{beacon: {place: till, proximity: ¦close, for: 20s}}", "bad_value"),
-        ("days: mon-sat", "days: ¦monday", "bad_value"),
-        ('hours: "08:30-10:30"', "hours: ¦08:30", "bad_value"),
-        ('hours: "08:30-10:30"', 'hours: ¦"08:30-08:30"', "out_of_range"),
-        ("open: true", "open: true, ¦holidays: skip", "unknown_key"),
-        ('"08:30-10:30", open: true', "'08:30-10:30', closing_buffer: ¦20m", "needs_open"),
-        ("channels: [push, sms]", "channels: [push, ¦push]", "duplicate_channel"),
-        ("channels: [push, sms]", "channels: [push, ¦fax]", "bad_value"),
-        ("channels: [push, sms]", "channels: [push, ¦webhook]", "channel_without_text"),
-        ("1.00 EUR", "¦1,00 €", "bad_value"),
-        ("1.00 EUR", "¦0.00 EUR", "out_of_range"),
-        ("expires: 2d", "expires: ¦tomorrow", "bad_value"),
-        ("value: 1.00 EUR", "value: 1.00 EUR, min_basket: ¦5.00 CHF", "currency"),
-        ('{fr: "Code {code}"}', '{fr: "Code ¦{coed}"}', "placeholder"),
-        ('{fr: "Code {code}"}', '{fr: "Code ¦{code!r}"}', "placeholder"),
-        ('{fr: "Code {code}"}', '{fr: "Code ¦{code"}', "placeholder"),
-        ('{fr: "Code {code}"}', '{fr: "Code ¦{stop_number}"}', "unfilled"),
-        ('{fr: "Code {code}"}', '{fr: "Dès ¦{min_basket}"}', "unfilled"),
-        ('{fr: "Code {code}"}', '{¦no: "Code"}', "ambiguous"),
-        ('{fr: "Code {code}"}', '{¦xx: "Code"}', "unknown_language"),
-        ('{fr: "Code {code}"}', '{fr: ¦""}', "empty_text"),
-        ('{fr: "Code {code}"}', '¦"Code"', "wrong_type"),
-        ("title: {fr: Salut}", "title: ¦{fr: Salut, en: Hi}", "languages_differ"),
-        ('{fr: "Code {code}"}', '{fr: ¦"a\\u0007b"}', "control_character"),
-        (
-            '{fr: "{brand}: code {code}. STOP {stop_number}"}',
-            '{fr: ¦"{brand}: code {code}"}',
-            "sms_without_stop",
-        ),
-        (
-            '{fr: "{brand}: code {code}. STOP {stop_number}"}',
-            '{fr: ¦"code {code}. STOP {stop_number}"}',
-            "sms_without_sender",
-        ),
-        ("  - offer: one", "  - offer: one\n    audience: {consent: ¦false}", "consent_needed"),
-        ("  - offer: one", "  - offer: one\n    audience: {¦visits: {at_most: 0}}", "unknown_key"),
-        ("  - offer: one", "  - offer: one\n    priority: ¦050", "bad_value"),
-        ("  - offer: one", "  - offer: one\n    priority: ¦101", "out_of_range"),
-        ("  - offer: one", "  - offer: one\n    fresh: ¦11m", "out_of_range"),
-        ("  - offer: one", "  - offer: one\n    limits: {per_shopper: ¦1/3d}", "bad_value"),
-        ("  - offer: one", "  - offer: one\n    limits: {per_shopper: ¦1 per 0d}", "out_of_range"),
-    ],
-)
+@pytest.mark.parametrize(("old", "new", "code"), MISTAKES)
 def test_a_mistake_is_told_where_it_stands(old: str, new: str, code: str) -> None:
     text, line, column = marked(changed(old, new))
     assert (line, column, code) in [(found.line, found.column, found.code) for found in problems_of(text)]
@@ -175,6 +83,12 @@ def test_a_mistake_is_told_where_it_stands(old: str, new: str, code: str) -> Non
         ("a: b\x07", (1, 5, "character")),
         ("name: \udc80", (1, 7, "character")),
         ("a: " + "[" * 50_000, (1, 23, "too_deep")),
+        ("a: " + "[" * 5_000 + "]" * 5_000, (1, 23, "too_deep")),
+        ("{a: " * 5_000 + "b" + "}" * 5_000, (1, 81, "too_deep")),
+        ("- " * 5_000 + "a", (1, 41, "too_deep")),
+        ("? " * 5_000 + "a", (1, 41, "too_deep")),
+        ("&a [*a]", (1, 1, "anchor")),
+        (LAUGHS, (1, 4, "anchor")),
         ("a: [" + "1, " * 3_000 + "]", (1, 5996, "too_many_nodes")),
         ("a: " + "x" * (256 * 1024), (1, 1, "too_large")),
         (b"campaign: good\nname: caf\xe9\n", (2, 10, "not_utf8")),
@@ -186,7 +100,7 @@ def test_a_text_that_is_not_a_plain_yaml_mapping_is_refused_where_it_stops_being
     assert where in [(problem.line, problem.column, problem.code) for problem in problems_of(text)]
 
 
-PUSH = '      push: {title: {fr: Salut}, body: {fr: "Code {code}"}}\n'
+PUSH = '      push: {title: {fr: "{value}, {expires}"}, body: {fr: "Code {code}"}}\n'
 
 
 @pytest.mark.parametrize(
@@ -206,11 +120,15 @@ PUSH = '      push: {title: {fr: Salut}, body: {fr: "Code {code}"}}\n'
             '"- offer" begins in column 4, but "- offer" in line 9 in column 5',
         ),
         ("  - offer", "  ¦-offer", "there is no space after the -"),
-        ("{fr: Salut}", "{fr: 'L¦'offre'}", "this ' ends the text that begins in column 26"),
+        ('{fr: "{value}, {expires}"}', "{fr: 'L¦'offre'}", "this ' ends the text that begins in column 26"),
         ("name: Good", 'name: "The ¦"good" one"', 'this " ends the text that begins in column 7'),
         ("name: Good", 'name: ¦"Good', 'the " that opens here is not closed where its text ends'),
         ("name: Good", "name: ¦'Good", "the ' that opens here is never closed"),
-        ("{fr: Salut}", '{fr: ¦"Salut}', 'the " that opens here is not closed where its text ends'),
+        (
+            '{fr: "{value}, {expires}"}',
+            '{fr: ¦"Salut}',
+            'the " that opens here is not closed where its text ends',
+        ),
         (PUSH, PUSH + "      # it's\n       ¦webhook: {fr: a}\n", '"webhook" begins in column 8'),
         (PUSH, "      webhook:\n        fr: |\n          'Tis\n        en: ¦'Good\n", "never closed"),
     ],
@@ -294,6 +212,16 @@ def test_a_beacon_place_must_exist_at_a_store_of_the_campaign() -> None:
     text = changed("{near: vicinity}", "{beacon: {place: shoes, proximity: near, for: 20s}}")
     (problem,) = problems_of(text, STORES)
     assert (problem.line, problem.column, problem.code) == (10, 31, "unknown_place")
+
+
+def test_an_area_in_which_no_store_lies_is_told() -> None:
+    square = "[[[48, 2], [49, 2], [49, 3], [48, 3], [48, 2]]]"
+    text = changed("{tags: [bakery]}", f"{{area: {{type: Polygon, coordinates: {square}}}}}")
+    (problem,) = problems_of(text, STORES)
+    assert (problem.line, problem.column, problem.code) == (6, 9, "empty_area")
+    assert problem.hint == "GeoJSON positions are longitude first"
+    right = "[[[2, 48], [3, 48], [3, 49], [2, 49], [2, 48]]]"
+    assert read_campaign(text.replace(square, right), stores=STORES).stores.matches(STORES[1])
 
 
 def test_without_any_store_there_is_one_problem_not_many() -> None:

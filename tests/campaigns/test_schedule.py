@@ -1,23 +1,30 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from campaigns.model import Hours, Weekly, When
-from campaigns.schedule import campaign_active, occurrences, utc_of, when_text, within
-from tests.campaigns.cases import CAMPAIGN
+from campaigns.model import Cron, Hours, Moment, RRule, Weekly, When
+from campaigns.recurrence import cron, rrule
+from campaigns.schedule import occurrences, on_dates, utc_of, when_text, within
+from tests.campaigns.cases import CAMPAIGN, OFFER
 
 EVERY_DAY = frozenset(range(7))
 MINUTE = timedelta(minutes=1)
-# The local days of clock changes; Sao Paulo gave them up in 2019 and changed at midnight, Kolkata has none.
+# The local days of clock changes; Sao Paulo gave them up in 2019, Tehran in 2022, both changed at midnight. Casablanca
+# goes back for Ramadan, Kolkata has none.
 CHANGE_DAYS = {
     "Europe/Paris": (date(2026, 3, 29), date(2026, 10, 25)),
+    "Europe/London": (date(2026, 3, 29), date(2026, 10, 25)),
+    "Pacific/Chatham": (date(2026, 4, 5), date(2026, 9, 27)),
+    "Africa/Casablanca": (date(2026, 2, 15), date(2026, 3, 22)),
+    "Asia/Tehran": (date(2022, 3, 22), date(2022, 9, 21)),
     "America/New_York": (date(2026, 3, 8), date(2026, 11, 1)),
     "Australia/Lord_Howe": (date(2026, 4, 5), date(2026, 10, 4)),
     "Pacific/Auckland": (date(2026, 4, 5), date(2026, 9, 27)),
@@ -71,6 +78,96 @@ def test_a_daily_moment_runs_exactly_once_a_day_through_both_changes(
         if start < due <= end:
             expected.append((due, f"{wall:%Y-%m-%dT%H:%M}"))
     assert [(occurrence.due, occurrence.key) for occurrence in found] == expected
+
+
+def as_cron(minute: int) -> Cron:
+    return cron(f"{minute % 60} {minute // 60} * * *")
+
+
+def as_rrule(minute: int) -> RRule:
+    return rrule(f"FREQ=DAILY;BYHOUR={minute // 60};BYMINUTE={minute % 60}")
+
+
+def as_rrule_from_a_start(minute: int) -> RRule:
+    return rrule(f"DTSTART:20180101T{minute // 60:02d}{minute % 60:02d}00 RRULE:FREQ=DAILY")
+
+
+@pytest.mark.parametrize("written", [as_cron, as_rrule, as_rrule_from_a_start])
+@settings(max_examples=40)
+@given(where=st.sampled_from(ZONES_AND_DAYS), minute=st.integers(0, 1439))
+def test_every_day_is_the_same_times_however_it_is_written(
+    written: Callable[[int], Moment], where: tuple[str, date], minute: int
+) -> None:
+    tz, day = where
+    readings = clock_readings(tz, day)
+    start, end = readings[0][0], readings[-1][0]
+    daily = occurrences(Weekly(EVERY_DAY, minute), tz, start=start, end=end)
+    assert occurrences(written(minute), tz, start=start, end=end) == daily
+
+
+@pytest.mark.parametrize(("tz", "day"), ZONES_AND_DAYS)
+def test_a_cron_line_for_every_hour_runs_once_for_each_hour_of_the_clock(tz: str, day: date) -> None:
+    readings = clock_readings(tz, day)
+    start, end = readings[0][0], readings[-1][0]
+    walls = {datetime.combine(wall.date(), time(hour, 30)) for _, wall in readings for hour in range(24)}
+    first = [next((at for at, shown in readings if shown >= wall), end + MINUTE) for wall in walls]
+    found = occurrences(cron("30 * * * *"), tz, start=start, end=end)
+    assert [occurrence.due for occurrence in found] == sorted({at for at in first if start < at <= end})
+
+
+def test_two_times_that_a_gap_makes_one_instant_run_once_by_the_name_of_the_first() -> None:
+    start, end = datetime(2026, 3, 28, 12, tzinfo=UTC), datetime(2026, 3, 29, 12, tzinfo=UTC)
+    found = occurrences(cron("0 2,3 * * *"), "Europe/Paris", start=start, end=end)
+    assert [(each.due.hour, each.key) for each in found] == [(1, "2026-03-29T02:00")]
+
+
+def test_a_time_of_the_first_reading_is_found_when_one_looks_during_the_second() -> None:
+    first, second = datetime(2026, 11, 1, 5, 40, tzinfo=UTC), datetime(2026, 11, 1, 6, 10, tzinfo=UTC)
+    found = occurrences(cron("50 1 * * *"), "America/New_York", start=first, end=second)
+    assert [each.due for each in found] == [datetime(2026, 11, 1, 5, 50, tzinfo=UTC)]
+
+
+@pytest.mark.parametrize(
+    ("moment", "walls"),
+    [
+        (
+            cron("0 10 * * 6"),
+            ["2026-11-07T10:00", "2026-11-14T10:00", "2026-11-21T10:00", "2026-11-28T10:00"],
+        ),
+        (cron("30 11 1,15 * *"), ["2026-11-01T11:30", "2026-11-15T11:30"]),
+        (
+            cron("0 18 25 * fri"),
+            [f"2026-11-{day}T18:00" for day in ("06", "13", "20", "25", "27")],
+        ),
+        (rrule("FREQ=MONTHLY;BYDAY=1SA;BYHOUR=10;BYMINUTE=0"), ["2026-11-07T10:00"]),
+        (rrule("FREQ=MONTHLY;BYMONTHDAY=-1;BYHOUR=9;BYMINUTE=15"), ["2026-11-30T09:15"]),
+        (rrule("FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1;BYHOUR=9;BYMINUTE=0"), ["2026-11-30T09:00"]),
+        (
+            rrule("DTSTART:20261024T100000 RRULE:FREQ=WEEKLY;INTERVAL=2"),
+            ["2026-11-07T10:00", "2026-11-21T10:00"],
+        ),
+        (rrule("DTSTART:20261030T170000 RRULE:FREQ=DAILY;COUNT=4"), ["2026-11-01T17:00", "2026-11-02T17:00"]),
+        (rrule("FREQ=DAILY;BYHOUR=8;BYMINUTE=0;UNTIL=20261102"), ["2026-11-01T08:00", "2026-11-02T08:00"]),
+        (rrule("FREQ=YEARLY;BYMONTH=12;BYMONTHDAY=24;BYHOUR=8;BYMINUTE=0"), []),
+    ],
+)
+def test_a_moment_that_comes_again_names_these_times_of_a_month(moment: Moment, walls: list[str]) -> None:
+    start, end = datetime(2026, 10, 31, 23, 0, tzinfo=UTC), datetime(2026, 11, 30, 22, 59, tzinfo=UTC)
+    assert [found.key for found in occurrences(moment, "Europe/Paris", start=start, end=end)] == walls
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [cron("15 9 29 2 *"), rrule("DTSTART:20261107T100000 RRULE:FREQ=MONTHLY;INTERVAL=2;BYDAY=-1SA")],
+)
+@given(cut=st.integers(1, 3 * 366))
+def test_a_rare_moment_is_found_however_the_years_are_cut(moment: Moment, cut: int) -> None:
+    start = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
+    middle, end = start + timedelta(days=cut), start + timedelta(days=3 * 366)
+    both = occurrences(moment, "Europe/Paris", start=start, end=middle)
+    both += occurrences(moment, "Europe/Paris", start=middle, end=end)
+    assert both == occurrences(moment, "Europe/Paris", start=start, end=end)
+    assert both
 
 
 @given(where=st.sampled_from(ZONES_AND_DAYS), minute=st.integers(0, 1439), cut=st.integers(1, 5 * 1440 - 2))
@@ -155,12 +252,21 @@ def test_hours_hold_at_both_readings_of_a_repeated_hour(instant: str, inside: bo
     ],
 )
 def test_a_campaign_runs_on_whole_local_days(instant: str, active: bool) -> None:
-    assert campaign_active(CAMPAIGN, "Europe/Paris", instant=datetime.fromisoformat(instant)) is active
+    assert on_dates(CAMPAIGN, "Europe/Paris", instant=datetime.fromisoformat(instant)) is active
 
 
 def test_a_campaign_without_dates_always_runs() -> None:
     endless = replace(CAMPAIGN, since=None, until=None)
-    assert campaign_active(endless, "Asia/Kolkata", instant=datetime(2101, 1, 1, tzinfo=UTC))
+    assert on_dates(endless, "Asia/Kolkata", instant=datetime(2101, 1, 1, tzinfo=UTC))
+
+
+def test_an_offer_has_whole_local_days_of_its_own() -> None:
+    offer = replace(OFFER, since=date(2026, 11, 7), until=date(2026, 11, 7))
+    days = {
+        at: on_dates(offer, "Europe/Paris", instant=datetime.fromisoformat(at))
+        for at in ("2026-11-06T22:59:59Z", "2026-11-06T23:00Z", "2026-11-07T22:59:59Z", "2026-11-07T23:00Z")
+    }
+    assert list(days.values()) == [False, True, True, False]
 
 
 def test_days_and_hours_read_like_the_yaml() -> None:

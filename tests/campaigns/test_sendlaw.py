@@ -1,12 +1,17 @@
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+import re
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from campaigns.calendars import has_calendar, holiday
+from campaigns.laws import PROFILES, law_of, profile
 from campaigns.sendlaw import allowed, next_opening
+from tests.data import ROOT
 
 PARIS = "Europe/Paris"
 CALENDAR_2026 = [
@@ -15,9 +20,16 @@ CALENDAR_2026 = [
 ]
 
 
-def may(instant: str, tz: str = PARIS, *, country: str = "FR", subdivision: str | None = None) -> bool:
+def may(
+    instant: str,
+    tz: str = PARIS,
+    *,
+    country: str = "FR",
+    subdivision: str | None = None,
+    law: str = "fr-strict",
+) -> bool:
     at = datetime.fromisoformat(instant)
-    return allowed("fr-strict", at, tz=tz, country=country, subdivision=subdivision).allowed
+    return allowed(law, at, tz=tz, country=country, subdivision=subdivision).allowed
 
 
 @pytest.mark.parametrize(
@@ -110,24 +122,175 @@ def test_the_next_opening_is_the_first_lawful_instant(instant: str, opening: str
     assert found == datetime.fromisoformat(opening)
 
 
-@given(
-    minute=st.integers(0, 3 * 365 * 24 * 60),
-    where=st.sampled_from(
-        [("Europe/Paris", "FR"), ("Europe/Monaco", "MC"), ("Indian/Reunion", "FR"), ("Asia/Tokyo", "JP")]
-    ),
+def test_an_unknown_profile_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(ValueError, match=r"no send law 'fr-lax'; there are: default, .*fr-strict"):
+        allowed("fr-lax", datetime(2026, 1, 1, tzinfo=UTC), tz=PARIS, country="FR")
+
+
+@pytest.mark.parametrize(
+    ("instant", "tz", "strict", "charter"),
+    [
+        ("2026-03-23T07:00Z", PARIS, False, True),
+        ("2026-03-30T06:30Z", PARIS, True, True),
+        ("2026-07-15T18:00Z", PARIS, False, True),
+        ("2026-07-15T19:30Z", PARIS, False, False),
+        ("2026-07-15T18:00Z", "America/Guadeloupe", True, True),
+        ("2026-07-15T18:00Z", "Indian/Reunion", False, False),
+        ("2026-07-15T18:00Z", "Pacific/Noumea", False, False),
+        ("2026-11-11T10:00Z", PARIS, False, False),
+        ("2026-10-25T00:30Z", PARIS, False, False),
+        ("2026-10-25T01:30Z", PARIS, False, False),
+    ],
 )
-def test_nothing_is_lawful_between_an_instant_and_its_next_opening(
-    minute: int, where: tuple[str, str]
+def test_the_charter_opens_earlier_and_closes_later(
+    instant: str, tz: str, strict: bool, charter: bool
 ) -> None:
-    tz, country = where
-    instant = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=minute)
-    opening = next_opening("fr-strict", instant, tz=tz, country=country)
-    assert allowed("fr-strict", opening, tz=tz, country=country).allowed
+    assert (may(instant, tz), may(instant, tz, law="fr-charte-2026")) == (strict, charter)
+
+
+@pytest.mark.parametrize(
+    ("law", "sunday", "armistice_day"),
+    [
+        ("fr-charte-2026", False, False),
+        ("fr-charte-2026+sundays", True, False),
+        ("fr-charte-2026+holidays", False, True),
+        ("fr-charte-2026+sundays+holidays", True, True),
+        ("fr-router-legacy", False, False),
+        ("fr-voice", False, False),
+        ("us-tcpa", True, True),
+        ("uk-pecr", True, True),
+        ("default", True, True),
+    ],
+)
+def test_sundays_and_holidays_need_a_profile_that_has_them(
+    law: str, sunday: bool, armistice_day: bool
+) -> None:
+    assert may("2026-11-08T10:00Z", law=law) is sunday
+    assert may("2026-11-11T10:00Z", law=law) is armistice_day
+
+
+@pytest.mark.parametrize(
+    ("law", "hours"),
+    [
+        ("fr-strict", "08:30-20:00"),
+        ("fr-charte-2026", "08:00-21:30"),
+        ("fr-router-legacy", "08:00-22:00"),
+        ("fr-voice", "10:00-13:00 14:00-20:00"),
+        ("us-tcpa", "08:00-21:00"),
+        ("uk-pecr", "08:00-21:00"),
+        ("default", "08:00-20:00"),
+    ],
+)
+def test_each_profile_opens_and_closes_at_its_minute(law: str, hours: str) -> None:
+    friday = datetime(2026, 11, 13, tzinfo=UTC)
+    minutes = [friday + timedelta(minutes=minute) for minute in range(24 * 60)]
+    states = [allowed(law, at, tz="UTC", country="FR").allowed for at in minutes]
+    edges = [
+        f"{at:%H:%M}"
+        for at, before, now in zip(minutes[1:], states, states[1:], strict=False)
+        if before != now
+    ]
+    assert (
+        " ".join(f"{opens}-{closes}" for opens, closes in zip(edges[::2], edges[1::2], strict=True)) == hours
+    )
+
+
+@pytest.mark.parametrize(
+    ("country", "default", "law"),
+    [
+        ("FR", "fr-strict", "fr-strict"),
+        ("FR", "fr-charte-2026+sundays", "fr-charte-2026+sundays"),
+        ("RE", "fr-charte-2026", "fr-charte-2026"),
+        ("FR", "us-tcpa", "fr-strict"),
+        ("US", "fr-strict", "us-tcpa"),
+        ("PR", "fr-strict", "us-tcpa"),
+        ("GB", "fr-charte-2026", "uk-pecr"),
+        ("MC", "fr-strict", "fr-strict"),
+        ("DE", "default", "default"),
+        ("ZZ", "fr-strict", "fr-strict"),
+    ],
+)
+def test_the_law_is_that_of_the_country_and_the_house_chooses_at_home(
+    country: str, default: str, law: str
+) -> None:
+    assert law_of(country, default=default).name == law
+
+
+def test_every_profile_names_its_sources_and_stands_in_the_document() -> None:
+    assert all(law.sources for law in PROFILES.values())
+    text = (ROOT / "docs/law.md").read_text(encoding="utf-8")
+    rows = {
+        name: cells
+        for name, *cells in re.findall(r"^\| `([^`]+)`.*?\| (.*?) \| (.*?) \| (.*?) \|", text, re.M)
+    }
+    days = {5: "Monday to Friday", 6: "Monday to Saturday", 7: "every day"}
+    assert rows == {
+        name: [
+            days[len(law.weekdays)],
+            ", ".join(f"{opens:%H:%M}–{closes:%H:%M}" for opens, closes in law.hours),
+            "allowed" if law.on_holidays else "never",
+        ]
+        for name, law in PROFILES.items()
+    }
+
+
+YEAR = datetime(2026, 1, 1, tzinfo=UTC)
+PLACES = [
+    ("Europe/Paris", "FR", None),
+    ("Europe/Paris", "FR", "67"),
+    ("Europe/London", "GB", None),
+    ("America/New_York", "US", "US-NY"),
+    ("America/Guadeloupe", "FR", None),
+    ("Indian/Reunion", "FR", None),
+    ("Pacific/Noumea", "FR", None),
+    ("Australia/Lord_Howe", "AU", "AU-NSW"),
+    ("Africa/Casablanca", "MA", None),
+    ("America/Santiago", "CL", None),
+    ("Pacific/Chatham", "NZ", None),
+    ("Europe/Monaco", "MC", None),
+    ("Asia/Tokyo", "JP", None),
+]
+
+
+@settings(max_examples=300)
+@given(
+    second=st.integers(0, 365 * 24 * 3600),
+    where=st.sampled_from(PLACES),
+    law=st.sampled_from(sorted(PROFILES)),
+)
+def test_what_is_allowed_is_within_the_window_and_on_no_holiday_all_year_everywhere(
+    second: int, where: tuple[str, str, str | None], law: str
+) -> None:
+    tz, country, subdivision = where
+    instant = YEAR + timedelta(seconds=second)
+    local = instant.astimezone(ZoneInfo(tz))
+    rules = profile(law)
+    in_hours = any(opens <= local.time() < closes for opens, closes in rules.hours)
+    day_off = holiday(local.date(), country, subdivision=subdivision, tz=tz) is not None
+    lawful = local.weekday() in rules.weekdays and in_hours and (rules.on_holidays or not day_off)
+    assert allowed(law, instant, tz=tz, country=country, subdivision=subdivision).allowed is lawful
+    assert has_calendar(country)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    second=st.integers(0, 365 * 24 * 3600),
+    where=st.sampled_from(PLACES),
+    law=st.sampled_from(sorted(PROFILES)),
+)
+def test_the_next_opening_is_the_first_lawful_instant_all_year_everywhere(
+    second: int, where: tuple[str, str, str | None], law: str
+) -> None:
+    tz, country, subdivision = where
+    instant = YEAR + timedelta(seconds=second)
+    opening = next_opening(law, instant, tz=tz, country=country, subdivision=subdivision)
+    assert allowed(law, opening, tz=tz, country=country, subdivision=subdivision).allowed
+    # Windows open on a half hour and last for hours: nothing between is lawful if no quarter and no last second is.
     quarters = (opening - instant) // timedelta(minutes=15)
     between = [opening - step * timedelta(minutes=15) for step in range(1, quarters + 1)]
-    assert not any(allowed("fr-strict", at, tz=tz, country=country).allowed for at in between)
+    for at in [*between, max(instant, opening - timedelta(seconds=1))]:
+        assert at == opening or not allowed(law, at, tz=tz, country=country, subdivision=subdivision).allowed
 
 
-def test_an_unknown_profile_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="there is no send law 'fr-lax'; there are: fr-strict"):
-        allowed("fr-lax", datetime(2026, 1, 1, tzinfo=UTC), tz=PARIS, country="FR")
+def test_no_window_opens_at_a_time_that_a_clock_change_skips() -> None:
+    assert all(opens >= time(4) for law in PROFILES.values() for opens, _ in law.hours)

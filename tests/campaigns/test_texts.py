@@ -10,12 +10,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaigns.facts import Candidate, Decision, Occasion, Outcome, StoreFacts
-from campaigns.model import Campaign, Channel, CouponTerms, Money, Near, Offer, StoreSelector, Texts
+from campaigns.facts import Candidate, Decision, Occasion, Outcome, Spent, StoreFacts
+from campaigns.model import (
+    Campaign,
+    Channel,
+    CouponTerms,
+    Money,
+    Near,
+    Offer,
+    StoreSelector,
+    Texts,
+    Transliterate,
+)
 from campaigns.texts import (
     PLACEHOLDERS,
     Placeholder,
     choose_language,
+    coupon_expires_at,
     distance_text,
     message_texts,
     message_values,
@@ -86,6 +97,46 @@ def test_an_sms_has_no_title_and_names_its_sender_code_and_stop_number() -> None
         None,
         "Le Fournil: code AB12. STOP 36180",
     )
+
+
+def of(decision: Decision, **coupon: object) -> Decision:
+    """The decision with a coupon that differs in this."""
+    assert OFFER.coupon is not None
+    terms = replace(OFFER.coupon, **coupon)  # type: ignore[arg-type]
+    return replace(decision, candidate=replace(decision.candidate, offer=replace(OFFER, coupon=terms)))
+
+
+def test_the_end_of_a_coupon_is_its_own_and_not_that_of_the_message() -> None:
+    assert message_values(DECISION, language="fr")["expires"] == "04/11 08:45"
+    closing = of(DECISION, expires=None, expires_at_closing=True)
+    assert coupon_expires_at(closing) == STORE.last_closing_at
+    assert message_values(closing, language="fr")["expires"] == "19:30"
+    unknown = replace(closing.candidate, store=replace(STORE, last_closing_at=None))
+    assert coupon_expires_at(replace(closing, candidate=unknown)) == DECISION.valid_until
+    no_coupon = replace(DECISION.candidate, offer=replace(OFFER, coupon=None))
+    assert coupon_expires_at(replace(DECISION, candidate=no_coupon)) is None
+
+
+def test_the_stock_is_what_was_left_with_the_shoppers_own() -> None:
+    stocked = of(DECISION, stock=500)
+    assert message_values(stocked, language="fr")["stock"] == "500"
+    later = replace(stocked, candidate=replace(stocked.candidate, spent=Spent(stock=488)))
+    assert message_values(later, language="fr")["stock"] == "12"
+
+
+def test_an_sms_is_spelt_as_the_offer_says_with_what_fills_it_and_nothing_else_is() -> None:
+    store = replace(STORE, brand="Forêt d’Or")
+    decision = replace(DECISION, candidate=replace(DECISION.candidate, store=store))
+    values = message_values(decision, language="fr", code="AB12", stop_number="36180")
+    texts = {
+        how: message_texts(replace(OFFER, transliterate=how), Channel.SMS, language="fr", values=values)[1]
+        for how in Transliterate
+    }
+    assert [text.split(":")[0] for text in texts.values()] == ["Forêt d’Or", "Forêt d'Or", "Foret d'Or"]
+    plain = replace(
+        OFFER, transliterate=Transliterate.PLAIN, message={Channel.PUSH: Texts({"fr": "{brand}"})}
+    )
+    assert message_texts(plain, Channel.PUSH, language="fr", values=values)[1] == "Forêt d’Or"
 
 
 def test_there_is_a_value_for_every_placeholder_even_where_nothing_is_known() -> None:

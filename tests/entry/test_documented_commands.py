@@ -34,7 +34,8 @@ def script(port: int) -> str:
     """The walk-through as one shell script: named JSON blocks become files, shell blocks are run."""
     managers = [fence["body"] for fence in FENCE.finditer(sections("campaign-managers.md", *MANAGERS))]
     over_http = "".join(f"```sh\n{body}```\n" for body in managers if body.startswith("curl"))
-    text = sections("operators.md", *OPERATORS) + over_http + sections("app-developers.md")
+    text = sections("operators.md", *OPERATORS) + over_http
+    text += sections("shoppers.md") + sections("app-developers.md")
     lines = ["set -eu"]
     for number, fence in enumerate(FENCE.finditer(text)):
         head = fence[0].split("\n")[0]
@@ -101,6 +102,12 @@ def test_the_walk_through_ends_with_a_visit_in_the_report(walked: str) -> None:
 def test_every_sighting_gets_the_verdict_that_the_document_shows(walked: str) -> None:
     assert '"accepted":5,"away":1,"duplicates":0,"rejected":[]' in walked
     assert '"type":"visit.started"' in walked
+
+
+def test_baskets_customers_and_research_are_taken_once(walked: str) -> None:
+    assert walked.count('"accepted":2,"duplicates":0,"rejected":[],"left_out":[]') == 2
+    for told in ("2 baskets taken\n", "0 baskets taken, 2 there already\n", "2 customers taken\n"):
+        assert told in walked
 
 
 def test_nothing_is_refused_but_the_coupon_that_nobody_was_given(walked: str) -> None:

@@ -54,8 +54,9 @@ class Crowd:
     async def again(self, every_s: float, pieces: Callable[[], Sequence[bytes]]) -> None:
         """Sends a request, takes its answer, closes, and begins anew."""
         while True:
-            with suppress(OSError, asyncio.TimeoutError):
-                await asyncio.wait_for(self._once(pieces()), _TIMEOUT_S)
+            with suppress(OSError, TimeoutError):
+                async with asyncio.timeout(_TIMEOUT_S):
+                    await self._once(pieces())
             await asyncio.sleep(every_s)
 
     async def _once(self, pieces: Sequence[bytes]) -> None:
@@ -120,6 +121,8 @@ async def until_told() -> None:
     """Attacks until the standard input ends."""
     # Attackers have machines of their own: they are not to take the processor from the server.
     os.nice(19)
+    if os.sched_getscheduler(0) == os.SCHED_FIFO:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
     crowd = Crowd(int(sys.argv[1]), sys.argv[2])
     attacking = asyncio.ensure_future(attack(crowd))
     await asyncio.to_thread(sys.stdin.read)

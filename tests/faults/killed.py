@@ -1,12 +1,13 @@
 """What if the process dies at this very point? A process that kills itself there, run as a script by the tests.
 
 `python -m tests.faults.killed serve DATABASE PORT POINT NTH` serves; `python -m tests.faults.killed deliver DATABASE
-POINT NTH LEDGER NOW` delivers what is due at an instant. It dies when it comes to the point for the NTH time. The
-provider is a file that is appended to: what it has accepted, it has accepted, whoever dies.
+POINT NTH CHANNELS NOW` delivers what is due at an instant, by the channels that a file configures. It dies when it
+comes to the point for the NTH time.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -18,10 +19,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from m2s.adapters.channels import registry
-from m2s.adapters.runtime.clock import SteppedClock
+from m2s.adapters.channels.fcm import FcmChannel, FcmOptions
+from m2s.adapters.channels.gateway import GatewayChannel, GatewayOptions
+from m2s.adapters.channels.registry import Kind
+from m2s.adapters.channels.surroundings import CheckedAdapter
+from m2s.adapters.runtime.clock import SteppedClock, SystemClock
 from m2s.adapters.runtime.ids import SystemIds
 from m2s.adapters.storage.database import SqlDatabase
-from m2s.app.channel import Accepted, Address, SendResult
+from m2s.app.channel import Address, SendResult
+from m2s.app.doctor import Finding
 from m2s.app.groups import GroupResult
 from m2s.app.ports import Records
 from m2s.app.rows import CouponRow, MessageRow
@@ -31,6 +37,11 @@ from m2s.entry.cli.server import Server, bound
 from m2s.settings import ChannelSettings, Settings
 
 T = TypeVar("T")
+COMMITS = {
+    "after_claim": "Deliver._claim committed",
+    "after_commit_before_ack": "Deliver._turn committed",
+}
+"""The points of a delivery worker that are commits; `before_send` and `after_send_before_mark` are about its calls."""
 
 
 class Fate:
@@ -91,20 +102,23 @@ class FatedDatabase(SqlDatabase):
         return result
 
 
-class FatedProvider:
-    """A provider that accepts every message, by appending its id to a file."""
+class FatedChannel:
+    """A channel of the product, with a point before each of its calls and one after."""
 
-    def __init__(self, ledger: Path, fate: Fate) -> None:
-        self._ledger = ledger
+    def __init__(self, channel: CheckedAdapter, fate: Fate) -> None:
+        self._channel = channel
         self._fate = fate
 
-    def send(self, message: MessageRow, _address: Address, _coupon: CouponRow | None) -> SendResult:
-        """Accepts the message."""
-        self._fate.at("sending")
-        with self._ledger.open("a") as ledger:
-            ledger.write(f"{message.id}\n")
-        self._fate.at("accepted")
-        return Accepted(message.id)
+    def send(self, message: MessageRow, address: Address, coupon: CouponRow | None) -> SendResult:
+        """Sends one message."""
+        self._fate.at("before_send")
+        result = self._channel.send(message, address, coupon)
+        self._fate.at("after_send_before_mark")
+        return result
+
+    def check(self) -> Finding:
+        """What the channel says of itself."""
+        return self._channel.check()
 
 
 def serve(database: str, port: str, point: str, nth: str) -> None:
@@ -122,20 +136,33 @@ def serve(database: str, port: str, point: str, nth: str) -> None:
     server.run(listening)
 
 
-def deliver(database: str, point: str, nth: str, ledger: str, now: str) -> None:
-    """Takes up what a dead process left and delivers until nothing is due."""
+def deliver(database: str, point: str, nth: str, channels: str, now: str) -> None:
+    """Takes up what a dead process left, delivers until nothing is due, and asks for what is in doubt."""
     settings = Settings(
         database_url=f"sqlite:///{database}",
         universal_holdout=0.0,
-        channels=ChannelSettings(push="provider", sms="provider"),
+        channels=ChannelSettings(**json.loads(Path(channels).read_text(encoding="utf-8"))),
     )
     kept = FatedDatabase(settings.database_url)
-    fate = kept.fate = Fate(point, int(nth))
-    registry.ADAPTERS = {"provider": lambda _given: FatedProvider(Path(ledger), fate)}
+    fate = kept.fate = Fate(COMMITS.get(point, point), int(nth))
+    registry.ADAPTERS = {
+        # What the stand-in of FCM judges are real times, whatever the clock of the service says.
+        "fcm": Kind(
+            FcmOptions,
+            lambda o, g: FatedChannel(FcmChannel(o, wire=g.wire, clock=SystemClock()), fate),
+            ("push",),
+        ),
+        "gateway": Kind(
+            GatewayOptions,
+            lambda o, g: FatedChannel(GatewayChannel(o, wire=g.wire, clock=g.clock), fate),
+            ("sms",),
+        ),
+    }
     clock = SteppedClock(datetime.fromisoformat(now))
     engine = Engine(settings, kept, world=World(clock, SystemIds(clock), sys.stdout))
     engine.start(heartbeat=False)
     engine.deliver.drain()
+    engine.deliver.ask(clock.now())
     engine.stop()
 
 

@@ -36,7 +36,7 @@ offers:
     trigger: {enter: premises}
     channels: [push]
     coupon: {value: 1.00 EUR, expires: 1d}
-    message: {push: {body: {en: "Welcome to {store_name}"}}}
+    message: {push: {body: {en: "Welcome to {store_name}: {value} until {expires}"}}}
 """
 
 

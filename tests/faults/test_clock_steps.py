@@ -13,9 +13,10 @@ import pytest
 from m2s.adapters.runtime.scheduler import Heartbeat
 from m2s.adapters.storage import sightings as ledger
 from m2s.app.channel import Address, SendResult
-from m2s.app.deliver import LEASE_S, Deliver
+from m2s.app.deliver import LEASE_S
 from m2s.app.jobs import Job, Jobs
 from m2s.app.rows import CouponRow, MessageRow
+from tests.app.delivering import worker
 from tests.app.town import MORNING, Town, campaign, fix, open_town
 from tests.app.world import Phone, open_world
 from tests.faults.clocks import RunningClock, SetClock
@@ -105,16 +106,6 @@ def test_a_message_is_sent_once_and_kept_by_its_worker_while_the_clock_is_set(
     world.clock = clock
     others: list[Any] = []
 
-    def worker(phone: Phone) -> Deliver:
-        return Deliver(
-            world.database,
-            {channel: phone},
-            clock=clock,
-            catalog=lambda: world.catalog,
-            policy=world.policy,
-            jitter=lambda: 0.5,
-        )
-
     def meanwhile() -> None:
         clock.put(off)
         clock.advance(timedelta(seconds=LEASE_S - 1))
@@ -123,7 +114,7 @@ def test_a_message_is_sent_once_and_kept_by_its_worker_while_the_clock_is_set(
         others.append(second.expire(clock.now()))
 
     idle, busy = Phone(), SetWhileSending(meanwhile)
-    second, first = worker(idle), worker(busy)
+    second, first = (worker(world, {channel: phone}, clock=clock) for phone in (idle, busy))
     message = world.decided(world.shopper("ann"), channel=channel)
     try:
         assert first.drain() == 1
@@ -145,7 +136,9 @@ def test_a_message_whose_worker_died_is_taken_back_also_when_the_clock_was_set_b
     world.clock = clock
     message = world.decided(world.shopper("ann"))
     world.database.write(
-        lambda records: records.messages.claim(now=clock.now(), leased_until_s=LEASE_S, limit=1)
+        lambda records: records.messages.claim(
+            "push", now=clock.now(), leased_until_s=LEASE_S, limit=1, most_again=0
+        )
     )
     clock.put(off)
     clock.advance(timedelta(seconds=LEASE_S + 1))
@@ -155,7 +148,7 @@ def test_a_message_whose_worker_died_is_taken_back_also_when_the_clock_was_set_b
                 expired_at_s=clock.monotonic_s(), at=clock.now(), resend=["push"]
             )
         )
-        assert lost == (1, 0)
+        assert lost == (1, {})
         assert world.message(message).state == "planned"
     finally:
         world.database.close()

@@ -7,15 +7,19 @@ import json
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import msgspec
 import pytest
 from ruamel.yaml import YAML
 
 from campaigns.reader import read_campaign
+from campaigns.reader_keys import A_CAMPAIGN
+from campaigns.schema import campaign_schema
 from m2s.core.places.geojson import read_collection
 from m2s.entry.api.sightings import Sightings
 from m2s.entry.cli.scenario_file import read_scenario
 from m2s.settings import load_settings
+from tests.campaigns.as_json import as_json, every_key, used
 from tests.data import ROOT
 from tests.house.documents import FENCE, documents
 
@@ -31,17 +35,7 @@ trigger: {near: vicinity}
 channels: [push]
 message: {push: {body: {en: "Hello"}}}
 """
-CAMPAIGN_KEYS = {
-    "campaign",
-    "name",
-    "timezone",
-    "from",
-    "until",
-    "stores",
-    "holdout",
-    "attribution",
-    "offers",
-}
+CAMPAIGN_KEYS = frozenset(A_CAMPAIGN.names)
 
 
 def blocks(language: str) -> list[Any]:
@@ -94,20 +88,22 @@ def test_every_batch_and_store_file_in_a_document_can_be_read(body: str) -> None
 def test_every_configuration_in_a_document_can_be_loaded(body: str, tmp_path: Path) -> None:
     file = tmp_path / "m2s.toml"
     file.write_text(body, encoding="utf-8")
-    assert load_settings(file).pressure_rates
+    assert load_settings(file).pressure_rules
 
 
 def test_every_key_of_a_campaign_file_has_an_example() -> None:
-    text = (ROOT / "docs/campaign-managers.md").read_text(encoding="utf-8")
-    yaml = "\n".join(fence["body"] for fence in FENCE.finditer(text) if fence["language"] == "yaml")
-    words = (
-        "near enter dwell beacon at audience_near within seen_within place proximity for zone days hours open"
-    )
-    words += (
-        " closing_buffer fresh audience consent limits per_shopper channels valid_for coupon value min_basket"
-    )
-    words += (
-        " expires message push sms webhook title body priority trigger when offer tags brands ids all window"
-    )
-    missing = [word for word in {*words.split(), *CAMPAIGN_KEYS} if f"{word}:" not in yaml]
-    assert sorted(missing) == []
+    shown: set[str] = set()
+    text = (ROOT / "docs/campaigns.md").read_text(encoding="utf-8")
+    for fence in FENCE.finditer(text):
+        if fence["language"] == "yaml":
+            body = fence["body"]
+            shown |= used(as_json(body if "offers:" in body else completed(body)), A_CAMPAIGN)
+    assert sorted(every_key(A_CAMPAIGN) - shown) == []
+
+
+@pytest.mark.parametrize(
+    "body", [block for block in blocks("yaml") if not block.values[0].startswith("scenario:")]
+)
+def test_every_campaign_in_a_document_fits_the_schema(body: str) -> None:
+    text = body if body.startswith("campaign:") and "\noffers:" in body else completed(body)
+    jsonschema_rs.Draft202012Validator(campaign_schema()).validate(as_json(text))

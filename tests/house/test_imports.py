@@ -25,7 +25,7 @@ IMPURE_STDLIB = frozenset(
 )
 # Parsing and value types of otherwise impure modules.
 PURE_SUBMODULES = frozenset({"urllib.parse"})
-LIBRARIES = frozenset({"numpy", "shapely", "opening_hours", "holidays"})
+LIBRARIES = frozenset({"numpy", "shapely", "opening_hours", "holidays", "cronsim", "dateutil"})
 OWN = {
     "beacons": frozenset({"beacons"}),
     "campaigns": frozenset({"campaigns"}),

@@ -17,6 +17,7 @@ from campaigns.model import (
     Channel,
     Dwell,
     Enter,
+    Holidays,
     Hours,
     Near,
     Offer,
@@ -29,6 +30,7 @@ from tests.campaigns.cases import CAMPAIGN, NOW, OCCASION, OFFER, POLICY, SHOPPE
 
 Row = Mapping[str, Any]
 ROWS: list[Row] = YAML(typ="safe").load(Path(__file__).with_name("decisions.yaml").read_text("utf-8"))
+WRITTEN: list[Row] = YAML(typ="safe").load(Path(__file__).with_name("written.yaml").read_text("utf-8"))
 EXPECTED = frozenset({"name", "outcome", "reason", "channel", "arms", "valid_until"})
 DELTAS = frozenset(
     {"candidate", "campaign", "offer", "when", "occasion", "store", "shopper", "past", "policy", "now"}
@@ -62,6 +64,8 @@ def when_of(delta: Row) -> When:
         hours=tuple(Hours(since, until) for since, until in delta.get("hours", ())),
         open=delta.get("open", False),
         closing_buffer=timedelta(minutes=delta.get("closing_buffer_min", 0)),
+        holidays=Holidays(delta.get("holidays", "any")),
+        open_on_arrival=delta.get("open_on_arrival", False),
     )
 
 
@@ -123,7 +127,7 @@ def test_the_decision_is_the_one_in_the_table(row: Row) -> None:
 
 
 def test_the_table_has_a_pass_and_a_failure_for_every_check() -> None:
-    failed = {row["reason"] for row in ROWS if "reason" in row}
+    failed = {row["reason"] for row in (*ROWS, *WRITTEN) if "reason" in row}
     assert failed == {*(check.__name__ for check in CHECKS), "universal_holdout", "holdout"}
     assert {row["outcome"] for row in ROWS} == {"send", "ghost", "suppressed"}
     assert len({row["name"] for row in ROWS}) == len(ROWS)

@@ -98,6 +98,9 @@ class Book:
     taken: dict[tuple[str, str], tuple[int, Seen]] = field(default_factory=dict)
     proofs: dict[tuple[str, str], set[tuple[str, str]]] = field(default_factory=dict)
     """By sighting the (shopper, store) of whom and where it has to be evidence."""
+    held: dict[str, tuple[str, bool]] = field(default_factory=dict)
+    """By phone number whose it is, and whether the retailer says so."""
+    born: dict[str, datetime] = field(default_factory=dict)
     believable: set[str] = field(default_factory=set)
     radius_m: dict[str, float] = field(default_factory=dict)
     campaigns: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -122,19 +125,51 @@ class Book:
         assert shopper_id not in self.shoppers
         self.devices[device_id] = {"shopper": shopper_id, "since": self.clock.now(), **details}
         self.shoppers[shopper_id] = None
+        self.born[shopper_id] = self.clock.now()
         self.statements[shopper_id] = []
 
-    def identified(self, device_id: str, phone: str, *, vouched: bool) -> None:
-        """A phone number joins a device with its owner's shopper, where the retailer vouches for it."""
+    def identified(self, device_id: str, phone: str, *, vouched: bool) -> tuple[str, str] | None:
+        """Whose a phone number is; who becomes whom where the retailer says that two shoppers are one."""
         device = self.devices[device_id]
-        owner = next((name for name, known in self.shoppers.items() if known == phone), None)
-        if owner is None or owner == device["shopper"]:
-            self.shoppers[device["shopper"]] = phone
-        elif vouched:
-            if self.shoppers[device["shopper"]] is None:
-                self.statements[owner] += self.statements[device["shopper"]]
-                self.statements[device["shopper"]] = []
-            device |= {"shopper": owner, "since": self.clock.now()}
+        mine = device["shopper"]
+        owner, firm = self.held.get(phone, (mine, False))
+        if not vouched:
+            if owner == mine:
+                self.held[phone] = (mine, firm)
+                self.shoppers[mine] = phone
+            return None
+        if owner != mine and firm:
+            if any(who == mine for who, _ in self.held.values()):
+                device |= {"shopper": owner, "since": self.clock.now()}
+                self.shoppers[owner] = phone
+                return None
+            stays, goes = sorted((mine, owner), key=lambda who: (self.born[who], who))
+            self._joined(goes, stays)
+            self.shoppers[stays] = phone
+            return goes, stays
+        if owner != mine:
+            # She only said so: it is not hers, and a STOP for the number goes along.
+            self.shoppers[owner] = None
+            stops = [one for one in self.statements[owner] if one[1] == "sms" and not one[3]]
+            self.statements[mine] += stops
+        self.held[phone] = (mine, True)
+        self.shoppers[mine] = phone
+        return None
+
+    def _joined(self, goes: str, stays: str) -> None:
+        """Everything of one shopper is another's."""
+        self.statements[stays] += self.statements.pop(goes)
+        del self.shoppers[goes]
+        for device in self.devices.values():
+            device["shopper"] = stays if device["shopper"] == goes else device["shopper"]
+        self.held = {phone: (stays if who == goes else who, firm) for phone, (who, firm) in self.held.items()}
+        self.proofs = {
+            key: {(stays if who == goes else who, store) for who, store in both}
+            for key, both in self.proofs.items()
+        }
+        if goes in self.believable:
+            self.believable = self.believable - {goes} | {stays}
+        self.seen["joined"] += 1
 
     def stated(
         self, device_id: str, purpose: str, channel: str | None, *, granted: bool, at: datetime

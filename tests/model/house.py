@@ -20,7 +20,7 @@ from m2s.app.ports import Records
 from m2s.app.rows import CouponRow, MessageRow
 from m2s.app.sighting import Answer, Batch
 from m2s.bootstrap import Engine, World, build_engine
-from m2s.settings import Settings
+from m2s.settings import DeliverySettings, Settings
 
 WAIT_S = 30.0
 UNIVERSAL_HOLDOUT = 0.1
@@ -98,6 +98,7 @@ class House:
             dedupe_max_ids=20_000,
             sightings_kept_days=SIGHTINGS_KEPT.days,
             evidence_kept_days=EVIDENCE_KEPT.days,
+            delivery=DeliverySettings(calls_at_once=1),
             pressure=[f"{most} per {window.days}d" for most, window in PRESSURE],
         )
         # Another seed for every life: a service that starts again never makes an id that it made before.

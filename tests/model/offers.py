@@ -48,14 +48,16 @@ def _campaign(name: str, holdout: str, *offers: str) -> str:
 
 
 def _offer(name: str, trigger: str, channels: str, *more: str) -> str:
+    coupon = any(line.startswith("coupon:") for line in more)
+    terms = ": {value} from {min_basket} until {expires}" if coupon else ""
     lines = [
         f"- offer: {name}",
         f"  trigger: {trigger}",
         f"  channels: [{channels}]",
         *(f"  {line}" for line in more),
         "  message:",
-        '    push: {body: {en: "At {store_name}"}}',
-        '    sms: {en: "{store_name} is near. STOP {stop_number}"}',
+        f'    push: {{body: {{en: "At {{store_name}}{terms}"}}}}',
+        f'    sms: {{en: "{{store_name}} is near{terms}. STOP {{stop_number}}"}}',
     ]
     return "\n".join(lines) + "\n"
 

@@ -31,7 +31,8 @@ from tests.model.offers import COUPON_OFFERS, FRESH, LONGEST_VALID, SCHEDULED
 from tests.stories.late_data import Follower
 
 REMEMBERED = timedelta(hours=96)
-FINAL = {"accepted", "unknown", "refused", "expired", "cancelled"}
+FINAL = {"accepted", "unknown_final", "refused", "expired", "cancelled", "dead_letter"}
+WAITS = {"planned", "unknown"}
 MAY_HAVE_LEFT = {"accepts", "is in doubt", "breaks", "kills"}
 _FAR = timedelta(days=4_000)
 _FIGURES = (
@@ -50,6 +51,7 @@ _STAYS = (
     " UNION ALL SELECT id, voided_at, 0, 0, 0, 0 FROM redemptions"
     " UNION ALL SELECT count(*), max(seq), 0, 0, 0, 0 FROM evidence"
 )
+_ARMS = "SELECT shopper_id, experiment, arm, at FROM assignments ORDER BY rowid"
 _DECISIONS = (
     "SELECT id, campaign_id, offer_id, shopper_id, store_id, outcome, reason, at, decided_at"
     " FROM decisions ORDER BY rowid"
@@ -69,6 +71,8 @@ class Inspector:
     checked: tuple[int, int] = (0, 0)
     """What was committed when everything was checked last."""
     made_from: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    decided_for: dict[str, str] = field(default_factory=dict)
+    """For whom each decision was made, whoever she is by now."""
 
     def look(self, call: Call) -> None:
         """What the provider sees of a call, at the instant of it."""
@@ -104,6 +108,22 @@ class Inspector:
         self._catalog()
         self._memory()
         self._reports(decisions)
+
+    def joined(self, goes: str, stays: str) -> None:
+        """Two shoppers are one: decisions are hers, the earlier arm rules, and nobody is told of other visits."""
+        self.ledger["decisions"] = [
+            (*row[:3], stays if row[3] == goes else row[3], *row[4:]) for row in self.ledger["decisions"]
+        ]
+        ruling: dict[tuple[str, str], tuple[Any, ...]] = {}
+        for who, *arm in self.ledger["assignments"]:
+            own = (stays if who == goes else who, arm[0])
+            known = ruling.get(own)
+            earlier = known is None or (arm[2], who != stays) < (known[0][3], known[1] != stays)
+            ruling[own] = ((own[0], *arm), who) if earlier or known is None else known
+        rows = self.house.rows(_ARMS)
+        assert sorted(rows) == sorted(row for row, _ in ruling.values()), "the earlier arm does not rule"
+        self.ledger["assignments"] = rows
+        self.resync()
 
     def resync(self) -> None:
         """Takes up the visits as they are, where they changed and nobody is told: a till's answer has no visits."""
@@ -183,9 +203,9 @@ class Inspector:
 
     def _arms(self, made: Sequence[dict[str, Any]]) -> None:
         """An arm is drawn once, as the hash says, and rules every later decision."""
-        rows = self.house.rows("SELECT shopper_id, experiment, arm FROM assignments ORDER BY rowid")
+        rows = self.house.rows(_ARMS)
         known = self._appended("assignments", rows)
-        for shopper_id, experiment, arm in rows[known:]:
+        for shopper_id, experiment, arm, _ in rows[known:]:
             if experiment == "_universal":
                 salt, share = self._universal_salt(), UNIVERSAL_HOLDOUT
             else:
@@ -194,8 +214,11 @@ class Inspector:
             digest = sha256(f"{salt}|{experiment}|{shopper_id}".encode()).digest()
             held_out = int.from_bytes(digest[:8], "big") % 10_000 < round(share * 10_000)
             assert arm == ("control" if held_out else "treatment")
-        arms = {(shopper_id, experiment): arm for shopper_id, experiment, arm in rows}
+        arms = {(shopper_id, experiment): arm for shopper_id, experiment, arm, _ in rows}
         for one in made:
+            if one["id"] in self.decided_for:
+                continue
+            self.decided_for[one["id"]] = one["shopper_id"]
             shopper_id, own = one["shopper_id"], (one["shopper_id"], one["campaign_id"])
             held_out = "control" in (arms[shopper_id, "_universal"], arms.get(own))
             assert one["outcome"] == ("ghost" if held_out else "send"), "an arm did not rule"
@@ -217,7 +240,7 @@ class Inspector:
         assert {row[0]: row[6:8] for row in rows} == sends, "sends and messages differ"
         assert len(rows) == len(sends), "a decision has two messages"
         states = {row[1]: (row[2], row[3]) for row in rows}
-        assert {state for state, _ in states.values()} <= FINAL | {"planned"}, "a message hangs"
+        assert {state for state, _ in states.values()} <= FINAL | WAITS, "a message hangs"
         settled = {name: how for name, how in self.states.items() if how[0] in FINAL}
         assert settled.items() <= states.items(), "what was over has changed"
         self.book.seen.update(
@@ -229,10 +252,15 @@ class Inspector:
         self._appended("consents", self.house.rows("SELECT seq, purpose, channel, granted, at FROM consents"))
 
     def nothing_due(self) -> None:
-        """After the jobs no message is left that could have gone, or whose time is over."""
-        now_ms = to_ms(self.house.clock.now())
-        waiting = self.house.rows("SELECT id, not_before FROM messages WHERE state = 'planned'")
-        assert [name for name, due_ms in waiting if due_ms <= now_ms] == []
+        """After the jobs no message is left that could have gone, or whose time is over.
+
+        Those of a channel whose provider is not well wait until it is.
+        """
+        clock, lanes = self.house.clock, self.house.engine.deliver._lanes
+        now_ms, rooms = to_ms(clock.now()), {it: lanes[it].room(clock.monotonic_s()) for it in lanes}
+        waiting = self.house.rows("SELECT id, not_before, channel FROM messages WHERE state = 'planned'")
+        due = [(name, channel) for name, due_ms, channel in waiting if due_ms <= now_ms]
+        assert [name for name, channel in due if min(rooms[channel].now, rooms[channel].again) > 0] == []
 
     def _sends(self, decisions: Sequence[dict[str, Any]]) -> None:
         """Of what left: no SMS twice, a push again only under its own name, nobody over any rate."""
@@ -247,7 +275,7 @@ class Inspector:
         times: dict[str, list[int]] = defaultdict(list)
         for decision_id in {message.decision_id for message in left}:
             assert of[decision_id]["outcome"] == "send"
-            times[of[decision_id]["shopper_id"]].append(of[decision_id]["decided_at"])
+            times[self.decided_for[decision_id]].append(of[decision_id]["decided_at"])
         for mine in times.values():
             for most, window in PRESSURE:
                 span = window / timedelta(milliseconds=1)
@@ -328,7 +356,13 @@ class Inspector:
         if not self._others("memory", "SELECT * FROM presence", self.house.lives, len(self.book.posted)):
             return
         live = engine.intake
-        fresh = Intake(catalog=engine.catalog, clock=self.house.clock, house=live._house, most_ids=20_000)
+        fresh = Intake(
+            catalog=engine.catalog,
+            clock=self.house.clock,
+            house=live._house,
+            observer=live._observer,
+            most_ids=20_000,
+        )
         with engine.database.read() as records:
             fresh.load(records)
         assert live._presences.by_shopper == fresh._presences.by_shopper, "presence is not what is kept"

@@ -30,6 +30,7 @@ from hypothesis.stateful import (
 
 from m2s.adapters.runtime.clock import SteppedClock
 from m2s.adapters.storage.migrate import upgrade
+from m2s.app.inputs import Pivots
 from m2s.app.rebuild import rebuild_visits
 from m2s.app.rows import ConsentRow, KeyRow
 from m2s.app.sighting import Batch
@@ -156,9 +157,11 @@ class Model(RuleBasedStateMachine):
     @rule(device=picks, phone=st.sampled_from(PHONES), vouched=st.booleans())
     def identify(self, device: int, phone: str, vouched: bool) -> None:
         name = self._device(device)
-        devices = self.house.engine.devices
-        devices.identify(devices.device(name), {"phone": phone}, vouched=vouched)
-        self.book.identified(name, phone, vouched=vouched)
+        engine = self.house.engine
+        engine.identify.identify(engine.devices.device(name), Pivots(phone=phone), vouched=vouched)
+        joined = self.book.identified(name, phone, vouched=vouched)
+        if joined is not None:
+            self.inspector.joined(*joined)
 
     @rule(
         device=picks,
@@ -490,11 +493,18 @@ OFTEN = (
     *("accepted", "away", "duplicates", "time_out_of_range", "stopped", "killed"),
     *("stay: visit", "stay: passer_by", "stay: elsewhere", "stay: ambiguous", "visit.started"),
     *(f"{outcome}: walk" for outcome in ("send", "ghost", "suppressed")),
-    *("message: planned", "message: accepted", "till: redeemed", "till: already_redeemed", "voided"),
+    *(
+        "joined",
+        "message: planned",
+        "message: accepted",
+        "till: redeemed",
+        "till: already_redeemed",
+        "voided",
+    ),
 )
 SELDOM = (
     *("missing_time", "visit.corrected", "visit.retracted", "renamed", "killed while sending"),
-    *(f"message: {state}" for state in ("unknown", "refused", "expired", "cancelled")),
+    *(f"message: {state}" for state in ("unknown", "unknown_final", "refused", "expired", "cancelled")),
     *(
         f"{outcome}: {name}"
         for name in ("linger", "till", "clock")

@@ -29,7 +29,8 @@ HOUR_MS = 3_600_000
 STEPS_S = (5, 30, 60, 60, 120, 240, 299, 300, 301, 590, 600, 601, 900, 1_800)
 """Around the smallest dwell (300 s) and the gap (600 s) of a shop."""
 DELAYS_S = (0, 0, 0, 20, 300, 1_200, 7_200, 20 * 3_600, 60 * 3_600)
-SHAPES = (*("inside",) * 8, "maybe", "neutral", "left", "left", "driving", "mocked", "heard", "heard", "pair")
+HEARD = ("heard", "heard", "pair", "faint")
+SHAPES = (*("inside",) * 8, "maybe", "neutral", "left", "left", "driving", "mocked", *HEARD)
 FENCES = ("enter", "exit", "dwell")
 POSITIONS = {
     "inside": (0.99, -50.0),
@@ -88,10 +89,13 @@ def _evidence(rng: Random, shopper_id: str, store_id: str, *, at_ms: int, name: 
         transition = Transition(shape)
         inside = float(transition is not Transition.EXIT)
         return replace(one, kind=Kind.GEOFENCE, transition=transition, inside_probability=inside)
-    if shape in ("heard", "pair"):
-        readings = 5 if shape == "heard" else 2
+    if shape in HEARD:
+        readings = 2 if shape == "pair" else 5
+        power_dbm = -20 if shape == "faint" else -59
         samples = tuple((1_000 * before, -62) for before in reversed(range(readings)))
-        return replace(one, kind=Kind.BEACON, beacon="b", place="till", samples=samples)
+        return replace(
+            one, kind=Kind.BEACON, beacon="b", place="till", measured_power_dbm=power_dbm, samples=samples
+        )
     probability, distance_m = POSITIONS[shape]
     return replace(
         one,
@@ -252,10 +256,16 @@ def from_order(told: Sequence[Told], *, catalog: Catalog) -> list[VisitRow]:
 
 
 def three_shops(**properties: Any) -> dict[str, Any]:
-    """The two shops as GeoJSON, and a third one beyond the rock."""
+    """The two shops as GeoJSON, and beyond the rock a third one, as large as the circle that phones watch."""
     shops = features(**properties)
     longitude, latitude = shops["features"][1]["geometry"]["coordinates"]
     point = {"type": "Point", "coordinates": [longitude, latitude + 250 / 111_130]}
-    quay = {"name": "Quay", "timezone": "Europe/Monaco", "country": "MC", **properties}
+    quay = {
+        "name": "Quay",
+        "timezone": "Europe/Monaco",
+        "country": "MC",
+        "premises_radius_m": 100,
+        **properties,
+    }
     shops["features"].append({"type": "Feature", "id": QUAY, "geometry": point, "properties": quay})
     return shops

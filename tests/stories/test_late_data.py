@@ -50,7 +50,7 @@ def test_late_data_ends_in_the_visits_of_the_ordered_run_and_events_tell_them(to
 
         town.engine.database.write(work)
     told = (STARTED, CORRECTED, RETRACTED, "renamed", "merged", "elsewhere", "ambiguous")
-    assert min(seen[what] for what in told) > 20, seen
+    assert min(seen[what] for what in told) > 10, seen
     before = _dump(town)
     done = rebuild_visits(town.engine.database, town.engine.catalog(), now=OVER)
     assert (done.stays, done.changed, done.dropped) == (len(before), 0, 0)

@@ -1,7 +1,12 @@
 """What time is it? The system's clock in service, a stepped one in tests and simulations."""
 
+import ctypes
 import time
 from datetime import UTC, datetime, timedelta
+
+_TIMEX_BYTES = 512
+"""More than the structure of adjtimex(2) needs on any machine."""
+_TIME_ERROR = 5
 
 
 class SystemClock:
@@ -14,6 +19,16 @@ class SystemClock:
     def monotonic_s(self) -> float:
         """Seconds that never go back; for leases and time-outs only."""
         return time.monotonic()
+
+
+def is_synchronised() -> bool | None:
+    """Whether the system says that something keeps its clock right; None where it does not say."""
+    try:
+        # Changes nothing: the first field of what is given says which fields to set, and it is 0.
+        state: int = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))
+    except (OSError, AttributeError):
+        return None
+    return None if state < 0 else state != _TIME_ERROR
 
 
 class SteppedClock:

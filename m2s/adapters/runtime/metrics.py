@@ -4,6 +4,9 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from m2s.adapters.runtime.callback_metrics import CallbackMetrics
+from m2s.adapters.runtime.delivery_metrics import DeliveryMetrics
+
 _COMMIT_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 _CLOCK_S = (-86_400, -3_600, -300, -60, -10, -2, 2, 10, 60, 300, 3_600, 86_400)
 _WRONG_CLOCK_S = 300
@@ -55,6 +58,8 @@ class Metrics:
             "m2s_commit_sightings", "Sightings of one commit.", buckets=_GROUP_ITEMS, registry=self.registry
         )
 
+        self.delivery = DeliveryMetrics(self.registry)
+        self.callbacks = CallbackMetrics(self.registry, self.delivery)
         self._watch_limits()
         self._watch_time()
 

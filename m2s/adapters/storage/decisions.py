@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from campaigns.facts import PastOffer
+from campaigns.facts import NO_TAGS, PastOffer
 from m2s.adapters.storage.direct import Query, one_of, row_values, write
 from m2s.adapters.storage.statements import columns, insert_text
-from m2s.adapters.storage.tables import assignments, decisions, occurrences
+from m2s.adapters.storage.tables import assignments, decisions, messages, occurrences
 from m2s.app.rows import DecisionRow
 from m2s.core.base.instants import to_ms
 
@@ -23,7 +23,16 @@ _KNOWN = Query(
     )
 )
 _PAST = Query(
-    sa.select(decisions.c.shopper_id, decisions.c.decided_at, decisions.c.campaign_id, decisions.c.offer_id)
+    sa.select(
+        decisions.c.shopper_id,
+        decisions.c.decided_at,
+        decisions.c.campaign_id,
+        decisions.c.offer_id,
+        # The channel by which it went, where the decision's own refused it.
+        sa.func.coalesce(messages.c.channel, decisions.c.channel),
+        decisions.c.tags,
+    )
+    .outerjoin(messages, messages.c.decision_id == decisions.c.id)
     .where(
         one_of(decisions.c.shopper_id),
         decisions.c.decided_at >= sa.bindparam("since"),
@@ -71,8 +80,10 @@ class SqlDecisions:
     def past(self, shopper_ids: Iterable[str], since: datetime) -> dict[str, list[PastOffer]]:
         """Sends and ghosts per shopper decided since, oldest first."""
         found: dict[str, list[PastOffer]] = {}
-        for shopper_id, *offer in _PAST.of(self._connection, shopper_ids, since=since):
-            found.setdefault(shopper_id, []).append(PastOffer(*offer))
+        for row in _PAST.of(self._connection, shopper_ids, since=since):
+            shopper_id, at, campaign_id, offer_id, channel, tags = row
+            had = frozenset(json.loads(tags)) if tags else NO_TAGS
+            found.setdefault(shopper_id, []).append(PastOffer(at, campaign_id, offer_id, channel, had))
         return found
 
     def arms(self, shopper_ids: Iterable[str]) -> dict[str, dict[str, str]]:

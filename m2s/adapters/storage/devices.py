@@ -16,14 +16,15 @@ from m2s.core.base.errors import NotFound
 
 _CHANGEABLE = frozenset({"platform", "push_token", "language", "timezone", "os_permissions"})
 
-_COUNTS_FROM = sa.case(
+COUNTS_FROM = sa.case(
     (sa.and_(consents.c.granted, consents.c.at < consents.c.received_at), consents.c.at),
     else_=consents.c.received_at,
 )
+"""From when a statement counts."""
 _CONSENTS = Query(
     sa.select(consents.c.shopper_id, *columns(consents, ConsentRow))
     .where(one_of(consents.c.shopper_id))
-    .order_by(_COUNTS_FROM, consents.c.granted.desc(), consents.c.seq)
+    .order_by(COUNTS_FROM, consents.c.granted.desc(), consents.c.seq)
 )
 _SHOPPERS = Query(sa.select(*columns(shoppers, ShopperRow)).where(one_of(shoppers.c.id)))
 _DEVICES = Query(sa.select(*columns(devices, DeviceRow)).where(one_of(devices.c.id)))
@@ -47,6 +48,7 @@ class SqlDevices:
         kept = values(row) | {
             "os_permissions": json.dumps(dict(row.os_permissions)),
             "token_hash": token_hash,
+            "push_token_at": row.registered_at if row.push_token else None,
             "updated_at": row.registered_at,
         }
         self._connection.execute(sa.insert(devices), kept)
@@ -80,9 +82,20 @@ class SqlDevices:
         kept = dict(changes) | {"updated_at": at}
         if "os_permissions" in kept:
             kept["os_permissions"] = json.dumps(dict(kept["os_permissions"]))
+        if "push_token" in kept:
+            kept["push_token_at"] = at if kept["push_token"] else None
         change = sa.update(devices).where(devices.c.id == device_id).values(kept)
         if not self._connection.execute(change).rowcount:
             raise NotFound(f"there is no device {device_id!r}")
+
+    def forget_push_token(self, device_id: str, push_token: str, *, registered_until: datetime) -> bool:
+        """Drops a token that was registered until an instant; False when the device has a newer or another one."""
+        change = sa.update(devices).where(
+            devices.c.id == device_id,
+            devices.c.push_token == push_token,
+            devices.c.push_token_at <= registered_until,
+        )
+        return self._connection.execute(change.values(push_token=None, push_token_at=None)).rowcount == 1
 
     def keep_clock_offsets(self, offsets_ms: Sequence[tuple[str, int]], *, moved_ms: int) -> None:
         """Keeps (device_id, offset_ms) where none is kept or the kept one is more than `moved_ms` away."""
@@ -93,27 +106,25 @@ class SqlDevices:
         change = change.values(clock_offset_ms=found)
         self._connection.execute(change, [{"device": row[0], "found": row[1]} for row in offsets_ms])
 
-    def set_phone(self, shopper_id: str, phone: str, *, country: str | None) -> None:
+    def set_phone(self, shopper_id: str, phone: str | None, *, country: str | None) -> None:
         """Sets a shopper's phone (E.164) and country; raises NotFound when there is no such shopper."""
         change = sa.update(shoppers).where(shoppers.c.id == shopper_id).values(phone=phone, country=country)
         if not self._connection.execute(change).rowcount:
             raise NotFound(f"there is no shopper {shopper_id!r}")
 
-    def shopper_with_phone(self, phone: str) -> str | None:
-        """The shopper who has had this phone longest; None when nobody has it."""
-        query = sa.select(shoppers.c.id).where(shoppers.c.phone == phone)
-        return self._connection.scalar(query.order_by(shoppers.c.created_at, shoppers.c.id).limit(1))
+    def shoppers_with_phone(self, phone: str) -> list[str]:
+        """Those to whom SMS would go at this number, sorted."""
+        return list(
+            self._connection.scalars(
+                sa.select(shoppers.c.id).where(shoppers.c.phone == phone).order_by(shoppers.c.id)
+            )
+        )
 
     def move_device(self, device_id: str, shopper_id: str, *, at: datetime) -> None:
         """Gives a device to another shopper; raises NotFound when there is no such device."""
         change = sa.update(devices).where(devices.c.id == device_id)
         if not self._connection.execute(change.values(shopper_id=shopper_id, updated_at=at)).rowcount:
             raise NotFound(f"there is no device {device_id!r}")
-
-    def move_consents(self, shopper_id: str, *, to: str) -> None:
-        """Makes every consent statement of a shopper one of another shopper."""
-        change = sa.update(consents).where(consents.c.shopper_id == shopper_id).values(shopper_id=to)
-        self._connection.execute(change)
 
     def add_consents(self, device: DeviceRow, rows: Sequence[ConsentRow], *, received_at: datetime) -> None:
         """Appends consent statements of the device's shopper."""

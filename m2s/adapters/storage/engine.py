@@ -19,7 +19,7 @@ SAFE_SQLITE = (3, 51, 3)
 # Primary result codes of https://sqlite.org/rescode.html after which the same transaction may succeed later.
 _PASSING = {5: "locked", 6: "locked", 10: "disk I/O error", 13: "disk full", 14: "cannot be opened"}
 _READERS = 8
-_CACHE_KB = 32_768
+_CACHE_KB = 8_192
 _log = logging.getLogger(__name__)
 
 

@@ -1,24 +1,63 @@
 """Which messages wait, who holds them, and how did each attempt end? Leases with a fence number."""
 
-from collections.abc import Iterable, Sequence
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 
 import sqlalchemy as sa
 
-from m2s.adapters.storage.direct import Query, one_of, row_values, write
-from m2s.adapters.storage.statements import columns, insert_text
-from m2s.adapters.storage.tables import WAITING, attempts, coupons, messages
+from m2s.adapters.storage.direct import Query, one_of, read, row_values, write
+from m2s.adapters.storage.statements import columns, insert_text, values
+from m2s.adapters.storage.tables import PLANNED, WAITING, Instant, attempts, coupons, messages
+from m2s.app.outbox import AttemptRow, Wording
 from m2s.app.rows import MessageRow
 from m2s.core.base.instants import to_ms
 from m2s.core.delivery.message import State, states_before
+from m2s.core.delivery.retry import ask_again_after
 
 _SET_BACK_AT_MOST = timedelta(days=1)
 _NAMES = [column.name for column in columns(messages, MessageRow)]
 _values = row_values(messages, MessageRow)
 _ADD = insert_text(messages, [*_NAMES, "updated_at"])
+_ATTEMPT_NAMES = [column.name for column in columns(attempts, AttemptRow)]
+_attempt_values = row_values(attempts, AttemptRow)
+_ADD_ATTEMPT = insert_text(attempts, _ATTEMPT_NAMES)
+_SETTLE = (
+    "UPDATE messages SET state = ?, reason = ?, updated_at = ?, not_before = coalesce(?, not_before),"
+    " tries = coalesce(?, tries), doubted = max(doubted, ?),"
+    " leased_until_s = CASE WHEN ? IN ('claimed', 'sending') THEN leased_until_s END"
+    " WHERE id = ? AND fence = ? AND state IN (SELECT value FROM json_each(?)) RETURNING id"
+)
+_BEGIN = (
+    "UPDATE messages SET state = 'sending', leased_until_s = ?, updated_at = ?"
+    " WHERE id = ? AND fence = ? AND state = 'claimed' AND leased_until_s > ? RETURNING id"
+)
+_DUE = Query(
+    sa.select(messages.c.id)
+    .where(sa.text(WAITING), messages.c.not_before <= sa.bindparam("now"), messages.c.state == "planned")
+    .limit(1)
+)
+_FIRST_TO_EXPIRE = Query(
+    sa.select(messages.c.id, messages.c.tries)
+    .where(
+        sa.text(PLANNED),
+        messages.c.channel == sa.bindparam("channel"),
+        messages.c.not_before <= sa.bindparam("now"),
+        sa.or_(messages.c.tries == 0, sa.bindparam("again", type_=sa.Integer) > 0),
+    )
+    .order_by(messages.c.valid_until, messages.c.id)
+    .limit(sa.bindparam("most"))
+)
 _OF_DECISIONS = Query(
     sa.select(*columns(messages, MessageRow)).where(one_of(messages.c.decision_id)).order_by(messages.c.id)
 )
+
+
+@cache
+def _before(state: str) -> str:
+    return json.dumps(states_before(State(state)))
 
 
 class SqlMessages:
@@ -32,28 +71,46 @@ class SqlMessages:
         if rows:
             write(self._connection, _ADD, [[*_values(row), to_ms(row.created_at)] for row in rows])
 
-    def claim(self, *, now: datetime, leased_until_s: float, limit: int) -> list[MessageRow]:
-        """Takes planned messages that are due, longest due first: they become `claimed` under a new fence number."""
-        due = (
-            sa.select(messages.c.id)
-            .where(sa.text(WAITING), messages.c.state == "planned", messages.c.not_before <= now)
-            .order_by(messages.c.not_before, messages.c.id)
-            .limit(limit)
-        )
+    def due(self, now: datetime) -> bool:
+        """Whether any message waits to be sent now."""
+        return bool(_DUE.rows(self._connection, now=now))
+
+    def claim(
+        self, channel: str, *, now: datetime, leased_until_s: float, limit: int, most_again: int
+    ) -> list[MessageRow]:
+        """Takes planned messages of a channel that are due, those that expire first: `claimed` under a new fence.
+
+        At most `most_again` of them have been tried before.
+        """
+        wanted: list[str] = []
+        if limit <= 0:
+            return []
+        for message_id, tries in _FIRST_TO_EXPIRE.rows(
+            self._connection, channel=channel, now=now, again=most_again, most=limit
+        ):
+            most_again -= tries > 0
+            if not tries or most_again >= 0:
+                wanted.append(message_id)
+        return self._claim(messages.c.id.in_(wanted), now, leased_until_s) if wanted else []
+
+    def claim_others(
+        self, channels: Iterable[str], *, now: datetime, leased_until_s: float
+    ) -> list[MessageRow]:
+        """Takes planned messages that are due on any channel but these."""
+        others = sa.and_(messages.c.channel.not_in(sorted(channels)), messages.c.not_before <= now)
+        return self._claim(sa.and_(sa.text(WAITING), others), now, leased_until_s)
+
+    def _claim(self, which: sa.ColumnElement[bool], now: datetime, leased_until_s: float) -> list[MessageRow]:
         change = (
             sa.update(messages)
-            .where(messages.c.id.in_(due))
+            .where(messages.c.state == "planned", which)
             .values(
-                state="claimed",
-                fence=messages.c.fence + 1,
-                tries=messages.c.tries + 1,
-                leased_until_s=leased_until_s,
-                updated_at=now,
+                state="claimed", fence=messages.c.fence + 1, leased_until_s=leased_until_s, updated_at=now
             )
             .returning(*columns(messages, MessageRow))
         )
         claimed = [MessageRow(*row) for row in self._connection.execute(change)]
-        return sorted(claimed, key=lambda row: (row.not_before, row.id))
+        return sorted(claimed, key=lambda row: (row.valid_until, row.id))
 
     def settle(
         self,
@@ -64,77 +121,53 @@ class SqlMessages:
         reason: str | None,
         at: datetime,
         not_before: datetime | None = None,
+        tries: int | None = None,
+        doubted: bool = False,
     ) -> bool:
-        """Moves a message on if the fence holds and its state may be followed by this one; says whether it did."""
-        change = (
-            sa.update(messages)
-            .where(
-                messages.c.id == message_id,
-                messages.c.fence == fence,
-                messages.c.state.in_(states_before(State(state))),
-            )
-            .values(state=state, reason=reason, updated_at=at)
-        )
-        if not_before is not None:
-            change = change.values(not_before=not_before)
-        if state not in ("claimed", "sending"):
-            change = change.values(leased_until_s=None)
-        return self._connection.execute(change).rowcount == 1
+        """Moves a message on if the fence holds and its state may be followed by this one; says whether it did.
+
+        Once `doubted`, it stays so.
+        """
+        later_ms = None if not_before is None else to_ms(not_before)
+        changes = (state, reason, to_ms(at), later_ms, tries, doubted, state)
+        return bool(read(self._connection, _SETTLE, (*changes, message_id, fence, _before(state))))
+
+    def reword(self, message_id: str, wording: Wording) -> None:
+        """Gives a message another channel, and its words by that."""
+        change = sa.update(messages).where(messages.c.id == message_id)
+        self._connection.execute(change.values(**values(wording)))
 
     def begin(
-        self, message_id: str, *, fence: int, now_s: float, leased_until_s: float, at: datetime
-    ) -> bool:
-        """A claimed message becomes `sending` under a new lease; False when its lease or its fence is over."""
-        change = (
-            sa.update(messages)
-            .where(
-                messages.c.id == message_id,
-                messages.c.fence == fence,
-                messages.c.state == "claimed",
-                messages.c.leased_until_s > now_s,
-            )
-            .values(state="sending", leased_until_s=leased_until_s, updated_at=at)
-        )
-        return self._connection.execute(change).rowcount == 1
+        self, held: Sequence[MessageRow], *, now_s: float, leased_until_s: float, at: datetime
+    ) -> set[str]:
+        """Claimed messages become `sending` under a new lease; not those whose lease or fence is over."""
+        leased = (leased_until_s, to_ms(at))
+        return {row.id for row in held if read(self._connection, _BEGIN, (*leased, row.id, row.fence, now_s))}
 
-    def add_attempt(
-        self,
-        message_id: str,
-        *,
-        channel: str,
-        outcome: str,
-        provider_id: str | None,
-        detail: str | None,
-        at: datetime,
-    ) -> None:
-        """Appends how one call of a channel ended."""
-        row = {
-            "message_id": message_id,
-            "channel": channel,
-            "outcome": outcome,
-            "provider_id": provider_id,
-            "detail": detail,
-            "at": at,
-        }
-        self._connection.execute(sa.insert(attempts), row)
+    def add_attempts(self, rows: Sequence[AttemptRow]) -> None:
+        """Appends how calls of channels ended."""
+        write(self._connection, _ADD_ATTEMPT, [_attempt_values(row) for row in rows])
 
     def release_leases(
         self, *, expired_at_s: float | None, at: datetime, resend: Sequence[str] = ()
-    ) -> tuple[int, int]:
+    ) -> tuple[int, Mapping[str, int]]:
         """Claimed past their lease become planned again, sending ones `unknown`; all when `expired_at_s` is None.
 
         On the channels in `resend` sending ones become planned again, too. All get a new fence number, so that whoever
-        held them can settle nothing any more, and sending ones count a lost worker more. Returns how many of each
-        there were.
+        held them can settle nothing any more, and sending ones count a lost worker more. Returns how many were
+        claimed, and how many were being sent, by channel.
         """
         after_sending = sa.case((messages.c.channel.in_(resend), "planned"), else_="unknown")
-        return (
-            self._release("claimed", to=sa.literal("planned"), expired_at_s=expired_at_s, at=at),
-            self._release("sending", to=after_sending, expired_at_s=expired_at_s, at=at),
-        )
+        claimed = self._release("claimed", to=sa.literal("planned"), expired_at_s=expired_at_s, at=at)
+        sending = self._release("sending", to=after_sending, expired_at_s=expired_at_s, at=at)
+        return len(claimed), Counter(sending)
 
-    def expire(self, now: datetime) -> int:
-        """Planned messages past `valid_until` become `expired`; returns how many."""
+    def expire(self, now: datetime) -> list[MessageRow]:
+        """Planned messages past `valid_until` become `expired`, or `unknown_final` where they may have been sent.
+
+        Returns each as it is now.
+        """
+        ended = sa.case((messages.c.doubted, "unknown_final"), else_="expired")
         change = (
             sa.update(messages)
             .where(
@@ -144,9 +177,47 @@ class SqlMessages:
                 messages.c.state == "planned",
                 messages.c.valid_until <= now,
             )
-            .values(state="expired", reason="valid_until", updated_at=now)
+            .values(state=ended, reason="valid_until", updated_at=now)
+            .returning(*columns(messages, MessageRow))
         )
-        return self._connection.execute(change).rowcount
+        return [MessageRow(*row) for row in self._connection.execute(change)]
+
+    def in_doubt(self, now: datetime, *, limit: int) -> list[tuple[MessageRow, datetime]]:
+        """Messages that are `unknown` and to be asked for now, each with the instant since when."""
+        query = (
+            sa.select(messages.c.updated_at, *columns(messages, MessageRow))
+            .where(sa.text(WAITING), messages.c.not_before <= now, messages.c.state == "unknown")
+            .order_by(messages.c.not_before, messages.c.id)
+            .limit(limit)
+        )
+        return [(MessageRow(*row), since) for since, *row in self._connection.execute(query)]
+
+    def ask_again(self, message_id: str, *, fence: int, not_before: datetime) -> None:
+        """Says when an `unknown` message is to be asked for again."""
+        change = sa.update(messages).where(
+            messages.c.id == message_id, messages.c.fence == fence, messages.c.state == "unknown"
+        )
+        self._connection.execute(change.values(not_before=not_before))
+
+    def was_accepted(self, message_id: str) -> str | None:
+        """The provider's id where an attempt was accepted, though its worker had lost the message."""
+        query = sa.select(attempts.c.provider_id).where(
+            attempts.c.message_id == message_id, attempts.c.outcome == "accepted"
+        )
+        return self._connection.scalar(query.limit(1))
+
+    def replay(self, message_id: str, now: datetime) -> bool:
+        """A message of a dead letter that is still valid is planned again; False for any other."""
+        change = (
+            sa.update(messages)
+            .where(
+                messages.c.id == message_id,
+                messages.c.state == "dead_letter",
+                messages.c.valid_until > now,
+            )
+            .values(state="planned", reason="replayed", tries=0, lost=0, not_before=now, updated_at=now)
+        )
+        return self._connection.execute(change).rowcount == 1
 
     def of_decisions(self, decision_ids: Iterable[str]) -> dict[str, MessageRow]:
         """Messages by the decision that made them; decisions without one are absent."""
@@ -169,7 +240,8 @@ class SqlMessages:
 
     def _release(
         self, state: str, *, to: sa.ColumnElement[str], expired_at_s: float | None, at: datetime
-    ) -> int:
+    ) -> list[str]:
+        """The channels of the messages that were released."""
         change = sa.update(messages).where(sa.text(WAITING), messages.c.state == state)
         if expired_at_s is not None:
             change = change.where(
@@ -178,8 +250,10 @@ class SqlMessages:
                 messages.c.leased_until_s <= expired_at_s,
             )
         if state == "sending":
-            change = change.values(lost=messages.c.lost + 1)
+            first_question = sa.literal(at + ask_again_after(timedelta(0)), Instant)
+            ask_at = sa.case((to == "unknown", first_question), else_=messages.c.not_before)
+            change = change.values(lost=messages.c.lost + 1, doubted=True, not_before=ask_at)
         change = change.values(
             state=to, fence=messages.c.fence + 1, leased_until_s=None, reason="lease ended", updated_at=at
         )
-        return self._connection.execute(change).rowcount
+        return list(self._connection.scalars(change.returning(messages.c.channel)))

@@ -8,7 +8,7 @@ from m2s.adapters.storage.engine import database_path, driver, passing, write_en
 from m2s.adapters.storage.lock import FileLock
 from m2s.core.base.errors import Conflict, Invalid
 
-REVISION = "0001"
+REVISION = "0005"
 """The newest migration; what this version of m2s reads and writes."""
 
 _MIGRATIONS = Path(__file__).parent / "migrations"

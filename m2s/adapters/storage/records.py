@@ -8,12 +8,20 @@ from m2s.adapters.storage.coupons import SqlCoupons
 from m2s.adapters.storage.dead_letters import SqlDeadLetters
 from m2s.adapters.storage.decisions import SqlDecisions
 from m2s.adapters.storage.devices import SqlDevices
+from m2s.adapters.storage.histories import SqlHistories
+from m2s.adapters.storage.identities import SqlIdentities
 from m2s.adapters.storage.jobs import SqlJobs
 from m2s.adapters.storage.messages import SqlMessages
+from m2s.adapters.storage.opt_outs import SqlOptOuts
+from m2s.adapters.storage.purchases import SqlPurchases
+from m2s.adapters.storage.receipts import SqlOppositions, SqlReceipts
 from m2s.adapters.storage.regulars import SqlRegulars
 from m2s.adapters.storage.reports import SqlReports
+from m2s.adapters.storage.research import SqlResearch
 from m2s.adapters.storage.retention import SqlRetention
 from m2s.adapters.storage.sightings import SqlSightings
+from m2s.adapters.storage.spending import SqlSpending
+from m2s.adapters.storage.webhooks import SqlWebhooks
 
 
 class SqlRecords:
@@ -32,3 +40,12 @@ class SqlRecords:
         self.jobs = SqlJobs(connection)
         self.retention = SqlRetention(connection)
         self.dead_letters = SqlDeadLetters(connection)
+        self.identities = SqlIdentities(connection)
+        self.purchases = SqlPurchases(connection)
+        self.research = SqlResearch(connection)
+        self.histories = SqlHistories(connection)
+        self.spending = SqlSpending(connection)
+        self.opt_outs = SqlOptOuts(connection)
+        self.webhooks = SqlWebhooks(connection)
+        self.receipts = SqlReceipts(connection)
+        self.oppositions = SqlOppositions(connection)

@@ -16,7 +16,12 @@ from m2s.core.base.instants import from_ms
 _QUARTER_MS = 15 * 60 * 1000
 _COUNTED: tuple[tuple[sa.Column[datetime], Any, Any, sa.ColumnElement[bool]], ...] = (
     (decisions.c.decided_at, decisions.c.outcome, decisions.c.reason, sa.true()),
-    (messages.c.created_at, sa.literal("exposure"), sa.null(), messages.c.state == "accepted"),
+    (
+        messages.c.created_at,
+        sa.literal("exposure"),
+        sa.null(),
+        sa.and_(messages.c.state.in_(("accepted", "delivered")), messages.c.campaign_id != ""),
+    ),
     (redemptions.c.at, sa.literal("redemption"), sa.null(), redemptions.c.voided_at.is_(None)),
 )
 """What is counted: when it was, its name and reason, and which rows of its table count."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import fields
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -25,23 +26,26 @@ from m2s.core.base.instants import from_ms, to_ms
 from m2s.core.presence.evidence import Evidence, Kind, Transition
 
 _PAGE = 10_000
+_NEVER_MS = 2**62
 _PAGE_OF_TEXT = 16_384
 _MOST_PAIRS = 256
-_SIGHTING = [column.name for column in sightings.c if column.name != "seq"]
+_SIGHTING = [column.name for column in sightings.c if column.name not in ("seq", "kind")]
 _EVIDENCE = [field.name for field in fields(Evidence)]
-_OF_SIGNALS = ("transition", "beacon", "place", "measured_power_dbm", "samples")
-"""What evidence has only of a fence or a beacon."""
-_OF_ALL = [*[name for name in _EVIDENCE if name not in _OF_SIGNALS], "zone_version"]
+_OF_SIGNALS = ("kind", "transition", "beacon", "place", "measured_power_dbm", "samples")
+"""What evidence has only of a fence or a beacon; a position's kind stands in the text."""
+_AS_THEY_ARE = [name for name in _EVIDENCE if name not in (*_OF_SIGNALS, "mocked")]
+_OF_ALL = [*_AS_THEY_ARE, "mocked", "zone_version"]
 _VISIT = [field.name for field in fields(VisitRow)]
 _PRESENCE = [column.name for column in presence.c]
 
 
 _PAIR = "shopper_id = ? AND store_id = ?"
 _ADD_SIGHTINGS = {
-    length: insert_text(sightings, _SIGHTING[:length])
-    for length in range(len(_SIGHTING) - 2, len(_SIGHTING) + 1)
+    len(_SIGHTING) - 2: insert_text(sightings, _SIGHTING[:-2], kind="location"),
+    len(_SIGHTING) - 1: insert_text(sightings, _SIGHTING[:-1], kind="location"),
+    len(_SIGHTING) + 1: insert_text(sightings, [*_SIGHTING, "kind"]),
 }
-"""By how many values a row has: each None to be bound costs more than a number."""
+"""By how many values a row has: each None to be bound costs more than a number, and what is the same needs none."""
 # One text for a page is five times as fast to read as its rows.
 _PAGE_OF_IDS = (
     "SELECT min(seq), json_group_array(device_id) FILTER (WHERE received_at_ms >= ?1),"
@@ -50,11 +54,17 @@ _PAGE_OF_IDS = (
     " WHERE seq < ?2 ORDER BY seq DESC LIMIT ?3)"
 )
 _texts = msgspec.json.Decoder(list[str])
-_ADD_POSITIONS = insert_text(evidence, _OF_ALL)
+_ADD_POSITIONS = insert_text(evidence, _OF_ALL, kind=Kind.LOCATION.value)
 _ADD_SIGNALS = insert_text(evidence, [*_OF_ALL, *_OF_SIGNALS])
 _EVIDENCE_SINCE = select_text(evidence, _EVIDENCE, where=f"{_PAIR} AND at_ms >= ?", order_by=["at_ms", "seq"])
 _EVERY_EVIDENCE = select_text(
     evidence, _EVIDENCE, where="zone_id = ?", order_by=["shopper_id", "store_id", "at_ms", "seq"]
+)
+_BETWEEN = select_text(
+    evidence,
+    _EVIDENCE,
+    where="at_ms >= ? AND at_ms < ? AND store_id IN (SELECT value FROM json_each(?))",
+    order_by=["at_ms", "seq"],
 )
 _PUT_PRESENCE = upsert_text(presence, _PRESENCE)
 _DROP_PRESENCE = delete_text(presence)
@@ -73,6 +83,7 @@ _SEEN_AT = Query(
     .where(
         one_of(evidence.c.store_id),
         evidence.c.at_ms >= sa.bindparam("since_ms"),
+        evidence.c.at_ms <= sa.bindparam("until_ms"),
         evidence.c.mocked.is_(False),
     )
     .distinct()
@@ -87,8 +98,8 @@ class SqlSightings:
         self._connection = connection
 
     def add_sightings(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Appends rows (device_id, sighting_id, kind, at_ms, received_at_ms, latitude, longitude, accuracy_m, flags,
-        speed_mps, detail); a row may end before what it has none of at its end."""
+        """Appends rows (device_id, sighting_id, at_ms, received_at_ms, latitude, longitude, accuracy_m, flags,
+        speed_mps, detail, kind); that of a location ends after its flags, or after its speed."""
         lengths = set(map(len, rows))
         for length in lengths:
             alike = rows if len(lengths) == 1 else [row for row in rows if len(row) == length]
@@ -112,9 +123,10 @@ class SqlSightings:
         positions, signals = [], []
         for row in rows:
             if row.kind is Kind.LOCATION:
-                positions.append(_values_of_all(row, zone_version))
+                positions.append((*_as_they_are(row), int(row.mocked), zone_version))
             else:
-                signals.append((*_values_of_all(row, zone_version), *_values_of_signals(row)))
+                of_all = (*_as_they_are(row), int(row.mocked), zone_version)
+                signals.append((*of_all, *_values_of_signals(row)))
         self._write(_ADD_POSITIONS, positions)
         self._write(_ADD_SIGNALS, signals)
 
@@ -135,6 +147,16 @@ class SqlSightings:
             cursor.execute(_EVERY_EVIDENCE, (zone_id,))
             while rows := cursor.fetchmany(_PAGE):
                 yield from map(_evidence, rows)
+
+    def evidence_between(
+        self, since_ms: int, until_ms: int, *, store_ids: Iterable[str]
+    ) -> Iterator[Sequence[Evidence]]:
+        """Pages of what happened at the stores in [since, until), in order of time, and then as it came."""
+        wanted = msgspec.json.encode(sorted(set(store_ids))).decode()
+        with closing(self._connection.connection.cursor()) as cursor:
+            cursor.execute(_BETWEEN, (since_ms, until_ms, wanted))
+            while rows := cursor.fetchmany(_PAGE):
+                yield [_evidence(row) for row in rows]
 
     def all_presence(self) -> Iterator[tuple[str, str, str, str]]:
         """(shopper_id, store_id, zone_id, state) of every open presence."""
@@ -188,12 +210,15 @@ class SqlSightings:
             found.setdefault(shopper_id, {})[store_id] = end_at
         return found
 
-    def seen_at(self, store_ids: Iterable[str], since: datetime) -> list[tuple[str, str]]:
+    def seen_at(
+        self, store_ids: Iterable[str], since: datetime, *, until: datetime | None = None
+    ) -> list[tuple[str, str]]:
         """(shopper_id, store_id) of every shopper with evidence at one of the stores since, sorted.
 
         Reads the index of evidence once from end to end, however many the stores.
         """
-        found = _SEEN_AT.of(self._connection, store_ids, since_ms=to_ms(since))
+        until_ms = _NEVER_MS if until is None else to_ms(until)
+        found = _SEEN_AT.of(self._connection, store_ids, since_ms=to_ms(since), until_ms=until_ms)
         return [(shopper_id, store_id) for shopper_id, store_id in found]
 
     def _of_pairs(
@@ -227,26 +252,13 @@ _TRANSITION = _EVIDENCE.index("transition")
 _MOCKED = _EVIDENCE.index("mocked")
 
 
-def _values_of_all(row: Evidence, zone_version: int) -> tuple[Any, ...]:
-    return (
-        row.shopper_id,
-        row.store_id,
-        row.zone_id,
-        row.device_id,
-        row.sighting_id,
-        row.kind.value,
-        row.at_ms,
-        row.inside_probability,
-        row.boundary_distance_m,
-        row.accuracy_m,
-        row.speed_mps,
-        int(row.mocked),
-        zone_version,
-    )
+_KINDS = {kind.value: kind for kind in Kind}
+_as_they_are = attrgetter(*_AS_THEY_ARE)
 
 
 def _values_of_signals(row: Evidence) -> tuple[Any, ...]:
     return (
+        row.kind.value,
         None if row.transition is None else row.transition.value,
         row.beacon,
         row.place,
@@ -257,9 +269,9 @@ def _values_of_signals(row: Evidence) -> tuple[Any, ...]:
 
 def _evidence(row: Sequence[Any]) -> Evidence:
     kept = list(row)
-    kept[_KIND] = Kind(kept[_KIND])
+    kept[_KIND] = _KINDS[kept[_KIND]]
     kept[_TRANSITION] = None if kept[_TRANSITION] is None else Transition(kept[_TRANSITION])
-    kept[_SAMPLES] = _read_samples(kept[_SAMPLES] or "")
+    kept[_SAMPLES] = _read_samples(kept[_SAMPLES]) if kept[_SAMPLES] else ()
     kept[_MOCKED] = bool(kept[_MOCKED])
     return Evidence(*kept)
 

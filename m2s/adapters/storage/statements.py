@@ -30,10 +30,10 @@ def values(row: Any) -> dict[str, Any]:
     return {field.name: getattr(row, field.name) for field in dataclasses.fields(row)}
 
 
-def insert_text(table: sa.Table, names: Sequence[str]) -> str:
-    """`INSERT INTO table (…) VALUES (…)` for executemany."""
-    marks = ", ".join("?" * len(names))
-    return f"INSERT INTO {table.name} ({_listed(table, names)}) VALUES ({marks})"  # noqa: S608
+def insert_text(table: sa.Table, names: Sequence[str], **same: str) -> str:
+    """`INSERT INTO table (…) VALUES (…)` for executemany; what is the `same` for all rows stands in the text."""
+    values = ", ".join([*"?" * len(names), *(f"'{text}'" for text in same.values())])
+    return f"INSERT INTO {table.name} ({_listed(table, [*names, *same])}) VALUES ({values})"  # noqa: S608
 
 
 @cache

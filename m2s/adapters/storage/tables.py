@@ -103,6 +103,7 @@ devices = sa.Table(
     sa.Column("token_hash", sa.LargeBinary, nullable=False, unique=True),
     sa.Column("platform", sa.Text),
     sa.Column("push_token", sa.Text),
+    sa.Column("push_token_at", Instant),
     sa.Column("language", sa.Text),
     sa.Column("timezone", sa.Text),
     sa.Column("os_permissions", sa.Text),
@@ -116,7 +117,8 @@ consents = sa.Table(
     metadata,
     sa.Column("seq", _SEQ, primary_key=True, autoincrement=True),
     sa.Column("shopper_id", sa.Text, nullable=False, index=True),
-    sa.Column("device_id", sa.Text, nullable=False),
+    sa.Column("device_id", sa.Text),
+    sa.Column("source", sa.Text),
     sa.Column("purpose", sa.Text, nullable=False),
     sa.Column("channel", sa.Text),
     sa.Column("granted", sa.Boolean, nullable=False),
@@ -233,6 +235,7 @@ decisions = sa.Table(
     sa.Column("at", Instant, nullable=False),
     sa.Column("decided_at", Instant, nullable=False),
     sa.Column("valid_until", Instant, nullable=False),
+    sa.Column("tags", sa.Text),
     sa.UniqueConstraint("campaign_id", "offer_id", "occasion_key", name="uq_decisions_occasion"),
     sa.Index("ix_decisions_shopper_decided", "shopper_id", "decided_at"),
     sa.Index("ix_decisions_decided", "decided_at"),
@@ -258,8 +261,11 @@ occurrences = sa.Table(
     sa.Column("planned_at", Instant, nullable=False),
 )
 
-WAITING = "state IN ('planned', 'claimed', 'sending')"
+WAITING = "state IN ('planned', 'claimed', 'sending', 'unknown')"
 """Of messages not yet settled; a query must hold these very words for their partial index to serve."""
+
+PLANNED = "state = 'planned'"
+"""The same, of messages that wait to be sent."""
 
 messages = sa.Table(
     "messages",
@@ -283,14 +289,26 @@ messages = sa.Table(
     sa.Column("tries", sa.Integer, nullable=False),
     sa.Column("fence", sa.Integer, nullable=False),
     sa.Column("lost", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("doubted", sa.Boolean, nullable=False, server_default="0"),
+    sa.Column("fallbacks", sa.Text),
     sa.Column("leased_until_s", sa.Float),
     sa.Index(
         "ix_messages_waiting",
         "not_before",
         sqlite_where=sa.text(WAITING),
     ),
+    sa.Index(
+        "ix_messages_planned",
+        "channel",
+        "valid_until",
+        "not_before",
+        sqlite_where=sa.text(PLANNED),
+    ),
     sa.Index("ix_messages_created", "created_at"),
 )
+
+SENT_AS = "channel = 'sms' AND provider_id IS NOT NULL"
+"""The same, of attempts that a receipt may come for."""
 
 attempts = sa.Table(
     "attempts",
@@ -302,6 +320,8 @@ attempts = sa.Table(
     sa.Column("provider_id", sa.Text),
     sa.Column("detail", sa.Text),
     sa.Column("at", Instant, nullable=False),
+    sa.Column("parts", sa.Integer),
+    sa.Index("ix_attempts_provider_id", "provider_id", sqlite_where=sa.text(SENT_AS)),
 )
 
 coupons = sa.Table(

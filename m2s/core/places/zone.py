@@ -75,6 +75,11 @@ class Polygon:
         """Its edge in metres of the frame at its middle, the area to the left."""
         return shapely.boundary(self._local(shapely.orient_polygons(self.geometry)))
 
+    @property
+    def local(self) -> Area | Areas:
+        """The area in metres of the frame at its middle."""
+        return self._local(self.geometry)
+
     def signed_distances_m(self, latitudes: Floats, longitudes: Floats) -> Floats:
         """Metres to the edge, negative inside, for many positions at once; on the edge 0 or a hair below."""
         east, north = frame_at(self.latitude, self.longitude).metres(latitudes, longitudes)

@@ -42,7 +42,10 @@ class Matches:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Located:
-    """`away` for each position; and, as in `Matches`, the padded zones that hold a position."""
+    """Whether each position is `away`; and, as in `Matches`, the padded zones that hold a position.
+
+    What is within 2 km of any zone is never away, what is farther than 2.3 km always.
+    """
 
     away: Bools
     point_index: Ints
@@ -188,10 +191,6 @@ class ZoneIndex:
                 numbers, self.polygons.local(offsets, numbers), sigmas_m=sigmas_m[shaped]
             )
         return probabilities
-
-    def near_any(self, latitudes: Floats, longitudes: Floats) -> Bools:
-        """Whether each position is within 2 km of any zone (up to 2.3 km may count as near)."""
-        return self._looked_up(latitudes, longitudes)[1]
 
     def match(self, latitudes: Floats, longitudes: Floats) -> Matches:
         """The zones that hold each position; the edge counts as inside."""

@@ -1,22 +1,25 @@
 """What does the evidence of one shopper at one store say, cleaned, judged and in order of time?
 
-Mocked, repeated and inaccurate evidence is gone, beacon samples have become windows, and positions that
+Mocked, repeated and inaccurate evidence is gone, beacon samples have become windows, near or faint, and positions that
 contradict a beacon are left out.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
-from beacons.ranging import accepted_windows, valid_rssi
+from beacons.ranging import WEAKEST_DBM, accepted_groups, valid_rssi
+from beacons.smoothing import median
 from m2s.core.places.zone import PREMISES
 from m2s.core.presence.evidence import Evidence, Kind, Transition
 from m2s.core.presence.quality import DENYING, FIX_FORGOTTEN_MS, Fix, Verdict, fix_of, heard, judge
+from m2s.core.presence.rules import StayRules
 
 BEACON_SHIELD_MS = 30_000
 LONGEST_BRIDGE_MS = 16 * 3_600_000
 LATEST_EXIT_MS = 5 * 60_000
-"""How late the system tells of an exit at most, as a rule."""
+"""How late the system tells of an exit at most, as a rule: so long before it the phone had not left yet."""
 REACH_MS = 150_000
 """How far before its own time evidence can change marks: 99 s of samples, their window of 10 s, its shield of 30 s."""
 
@@ -32,7 +35,10 @@ def context_ms(gap_ms: int) -> int:
 
 @dataclass(slots=True)
 class Mark:
-    """One judged piece of evidence, or one accepted beacon window (which lasts until `until_ms`)."""
+    """One judged piece of evidence, or one accepted beacon window (which lasts until `until_ms`).
+
+    A window is HEARD where at least one of the store's beacons is near, `near` says how many; else FAINT.
+    """
 
     at_ms: int
     until_ms: int
@@ -42,6 +48,7 @@ class Mark:
     verdict: Verdict
     transition: Transition | None = None
     inside_probability: float = 1.0
+    near: int = 0
 
 
 def _distinct(evidence: Iterable[Evidence]) -> list[Evidence]:
@@ -52,22 +59,22 @@ def _distinct(evidence: Iterable[Evidence]) -> list[Evidence]:
     return premises if len(first) == len(premises) else list(first.values())
 
 
-def marks_of(
-    evidence: Iterable[Evidence], *, gap_ms: int, max_accuracy_m: float, leave_margin_m: float
-) -> list[Mark]:
+def marks_of(evidence: Iterable[Evidence], rules: StayRules) -> list[Mark]:
     """The marks of the premises, sorted; the same for every order and repetition of the evidence."""
     distinct = _distinct(evidence)
-    windows = _windows(distinct)
-    shields = _shields(windows, gap_ms)
+    windows = _windows(distinct, rules.faint_db)
+    shields = _shields(windows, rules.gap_ms)
     marks = list(windows)
     previous: dict[str, Fix] = {}
     for one in distinct:
         verdict = judge(
             one,
             previous.get(one.device_id),
-            max_accuracy_m=max_accuracy_m,
-            leave_margin_m=leave_margin_m,
+            max_accuracy_m=rules.max_accuracy_m,
+            leave_margin_m=rules.leave_margin_m,
         )
+        if verdict is Verdict.ENTERED and not rules.fence_fits:
+            verdict = Verdict.AROUND
         # Positions are poor indoors: where beacons are heard, a fix may confirm but not deny.
         shielded = bool(shields) and any(since <= one.at_ms <= until for since, until in shields)
         if one.kind is Kind.LOCATION:
@@ -93,32 +100,50 @@ def marks_of(
     return sorted(marks, key=_BY_TIME) if windows else marks
 
 
-def _windows(evidence: Sequence[Evidence]) -> list[Mark]:
+def _windows(evidence: Sequence[Evidence], faint_db: float) -> list[Mark]:
     """Accepted windows over all beacons of the store, each named after the sighting of its first sample."""
     beacons = [one for one in evidence if one.kind is Kind.BEACON and not one.mocked]
     if not beacons:
         return []
+    # A beacon as it was when it was heard: its power may be another one by now.
+    senders = [(one, f"{one.beacon} {one.measured_power_dbm}") for one in beacons]
     samples = sorted(
         [
-            (at_ms, one.device_id, one.sighting_id, rssi_dbm)
-            for one in beacons
+            (at_ms, one.device_id, one.sighting_id, rssi_dbm, sender)
+            for one, sender in senders
             for at_ms, rssi_dbm in heard(one)
             if valid_rssi(rssi_dbm)
         ]
     )
     # Of those at one instant the first keeps its place.
-    owner = {at_ms: (device_id, sighting_id) for at_ms, device_id, sighting_id, _ in reversed(samples)}
-    return [
-        Mark(
-            window.first_ms,
-            window.last_ms,
-            device_id=owner[window.first_ms][0],
-            sighting_id=owner[window.first_ms][1],
-            kind=Kind.BEACON,
-            verdict=Verdict.HEARD,
+    owner = {at_ms: (device_id, sighting_id) for at_ms, device_id, sighting_id, *_ in reversed(samples)}
+    least_dbm = {
+        sender: one.measured_power_dbm - faint_db
+        for one, sender in senders
+        if one.measured_power_dbm is not None
+    }
+    windows = []
+    for _, held in accepted_groups([(at_ms, rssi_dbm, sender) for at_ms, _, _, rssi_dbm, sender in samples]):
+        strengths: dict[str, list[int]] = defaultdict(list)
+        for _, rssi_dbm, sender in held:
+            strengths[sender].append(rssi_dbm)
+        near = sum(
+            median(readings) >= least_dbm.get(sender, WEAKEST_DBM) for sender, readings in strengths.items()
         )
-        for window in accepted_windows([(at_ms, rssi_dbm) for at_ms, _, _, rssi_dbm in samples])
-    ]
+        first_ms = held[0][0]
+        device_id, sighting_id = owner[first_ms]
+        windows.append(
+            Mark(
+                first_ms,
+                held[-1][0],
+                device_id=device_id,
+                sighting_id=sighting_id,
+                kind=Kind.BEACON,
+                verdict=Verdict.HEARD if near else Verdict.FAINT,
+                near=near,
+            )
+        )
+    return windows
 
 
 def _shields(windows: Sequence[Mark], gap_ms: int) -> list[tuple[int, int]]:
@@ -150,7 +175,7 @@ def bridges(marks: Sequence[Mark]) -> list[tuple[int, int]]:
             started, left_at = since.pop(mark.device_id, None), left.pop(mark.device_id, None)
             if started is not None and mark.at_ms - started <= LONGEST_BRIDGE_MS and _ends(mark, left_at):
                 vouched.append((started, mark.at_ms if left_at is None else left_at))
-            if mark.verdict is Verdict.ENTERED:
+            if mark.verdict is not Verdict.EXITED:
                 since[mark.device_id] = mark.at_ms
     return vouched
 

@@ -1,6 +1,5 @@
 """Has a shopper been near the beacons of one place of a store, and for how long? For beacon triggers."""
 
-import json
 from dataclasses import dataclass
 
 from beacons.ranging import Proximity, accepted_windows, distance_m, proximity
@@ -23,16 +22,6 @@ class BeaconPresence:
     first_ms: int | None = None
     last_ms: int | None = None
     samples: tuple[tuple[int, int], ...] = ()
-
-    def to_json(self) -> str:
-        """The state as JSON text for a database row."""
-        return json.dumps([self.seen_at_ms, self.first_ms, self.last_ms, self.samples])
-
-    @classmethod
-    def from_json(cls, text: str) -> "BeaconPresence":
-        """The state that `to_json` wrote."""
-        seen_at_ms, first_ms, last_ms, samples = json.loads(text)
-        return cls(seen_at_ms, first_ms, last_ms, tuple((at_ms, rssi) for at_ms, rssi in samples))
 
 
 def track_beacon(

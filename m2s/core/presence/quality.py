@@ -17,7 +17,10 @@ FIX_FORGOTTEN_MS = 10 * 60_000
 
 
 class Verdict(Enum):
-    """What one piece of evidence says once its quality is known."""
+    """What one piece of evidence, or one window of beacon signals, says once its quality is known.
+
+    AROUND is in the circle that phones watch where the premises are much smaller, FAINT a window without a beacon near.
+    """
 
     INSIDE = auto()
     MAYBE = auto()
@@ -26,7 +29,9 @@ class Verdict(Enum):
     OUTSIDE = auto()
     ENTERED = auto()
     EXITED = auto()
+    AROUND = auto()
     HEARD = auto()
+    FAINT = auto()
     DROPPED = auto()
 
 

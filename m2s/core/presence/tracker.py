@@ -3,14 +3,13 @@
 Only evidence that is not older than the newest seen moves a presence; visits are told afterwards by the fold.
 """
 
-import json
 from dataclasses import dataclass
 
 from beacons.ranging import WINDOW_MS, accepted_windows, valid_rssi, window_start
 from m2s.core.presence.evidence import Evidence, Kind
-from m2s.core.presence.marks import BEACON_SHIELD_MS
+from m2s.core.presence.marks import BEACON_SHIELD_MS, LATEST_EXIT_MS
 from m2s.core.presence.quality import DENYING, Fix, Verdict, fix_of, heard, judge
-from m2s.core.presence.visit import StayRules
+from m2s.core.presence.rules import StayRules
 
 # Three are enough to accept a window; the bound keeps the row small whatever a phone sends.
 KEPT_SAMPLES = 32
@@ -44,7 +43,8 @@ class Presence:
 
     Epoch milliseconds: `seen_at_ms` newest evidence, `last_at_ms` newest inside evidence of this presence,
     `maybe_at_ms` a probable fix that waits for a second, `heard_at_ms` newest accepted beacon sample.
-    `samples` are those of the newest beacon window.
+    `samples` are those of the newest beacon window. `former` is the presence that is over, from its entry to its last
+    inside evidence: who comes back within the gap goes on with it.
     """
 
     seen_at_ms: int
@@ -54,6 +54,7 @@ class Presence:
     heard_at_ms: int | None = None
     fix: Fix | None = None
     samples: tuple[tuple[int, int], ...] = ()
+    former: tuple[int, int] | None = None
 
     @property
     def inside(self) -> bool:
@@ -66,31 +67,6 @@ class Presence:
         if self.entered_at_ms is None or self.last_at_ms is None:
             return 0
         return self.last_at_ms - self.entered_at_ms
-
-    def to_json(self) -> str:
-        """The state as JSON text for a database row."""
-        fix = self.fix and (
-            self.fix.device_id,
-            self.fix.at_ms,
-            self.fix.boundary_distance_m,
-            self.fix.claims_inside,
-        )
-        values = (self.seen_at_ms, self.entered_at_ms, self.last_at_ms, self.maybe_at_ms, self.heard_at_ms)
-        return json.dumps([*values, fix, self.samples])
-
-    @classmethod
-    def from_json(cls, text: str) -> "Presence":
-        """The state that `to_json` wrote."""
-        seen_at_ms, entered_at_ms, last_at_ms, maybe_at_ms, heard_at_ms, fix, samples = json.loads(text)
-        return cls(
-            seen_at_ms,
-            entered_at_ms=entered_at_ms,
-            last_at_ms=last_at_ms,
-            maybe_at_ms=maybe_at_ms,
-            heard_at_ms=heard_at_ms,
-            fix=Fix(fix[0], fix[1], boundary_distance_m=fix[2], claims_inside=fix[3]) if fix else None,
-            samples=tuple((at_ms, rssi_dbm) for at_ms, rssi_dbm in samples),
-        )
 
 
 def track(
@@ -138,6 +114,7 @@ def _copy(state: Presence) -> Presence:
         state.heard_at_ms,
         state.fix,
         state.samples,
+        state.former,
     )
 
 
@@ -153,25 +130,32 @@ def _advance(
             if verdict is Verdict.MAYBE and not state.inside and not succeeds:
                 state.maybe_at_ms = at_ms
                 return state, ()
-            return _confirm(state, maybe_ms if maybe_ms is not None and succeeds else at_ms, at_ms)
+            since_ms = maybe_ms if maybe_ms is not None and succeeds else at_ms
+            return _confirm(state, since_ms, at_ms, gap_ms=gap_ms)
         case Verdict.NEUTRAL:
             state.maybe_at_ms = None
             return state, ()
         case Verdict.ENTERED:
-            return _confirm(state, at_ms, at_ms)
+            return _confirm(state, at_ms, at_ms, gap_ms=gap_ms)
         case Verdict.HEARD:
-            return _hear(state, evidence)
+            return _hear(state, evidence, gap_ms=gap_ms)
         case Verdict.EXITED | Verdict.OUTSIDE:
-            if verdict is Verdict.EXITED:
-                state.last_at_ms = at_ms
+            if verdict is Verdict.EXITED and state.last_at_ms is not None:
+                state.last_at_ms = max(state.last_at_ms, at_ms - LATEST_EXIT_MS)
             return _leave(state)
         case _:
             return state, ()
 
 
-def _confirm(state: Presence, since_ms: int, until_ms: int) -> tuple[Presence, tuple[Event, ...]]:
+def _confirm(
+    state: Presence, since_ms: int, until_ms: int, *, gap_ms: float
+) -> tuple[Presence, tuple[Event, ...]]:
     """Inside evidence from one instant to another: it starts a presence or carries it on."""
     state.maybe_at_ms = None
+    former, state.former = state.former, None
+    if state.entered_at_ms is None and former is not None and since_ms - former[1] <= gap_ms:
+        state.entered_at_ms, state.last_at_ms = former[0], max(former[1], until_ms)
+        return state, ()
     if state.entered_at_ms is None:
         state.entered_at_ms, state.last_at_ms = since_ms, until_ms
         return state, (Entered(since_ms),)
@@ -181,7 +165,21 @@ def _confirm(state: Presence, since_ms: int, until_ms: int) -> tuple[Presence, t
 
 
 def _leave(state: Presence) -> tuple[Presence, tuple[Event, ...]]:
-    return Presence(state.seen_at_ms, fix=state.fix), _left(state)
+    return Presence(state.seen_at_ms, fix=state.fix, former=_span(state) or state.former), _left(state)
+
+
+def _span(state: Presence) -> tuple[int, int] | None:
+    """From the entry to the last inside evidence; None while not inside."""
+    if state.entered_at_ms is None:
+        return None
+    return state.entered_at_ms, state.last_at_ms or state.entered_at_ms
+
+
+def left(state: Presence, at_ms: int) -> Presence:
+    """What is left of a presence that a fix from elsewhere ended at an instant."""
+    after, _ = _leave(state)
+    after.seen_at_ms = at_ms
+    return after
 
 
 def _left(state: Presence) -> tuple[Event, ...]:
@@ -190,14 +188,14 @@ def _left(state: Presence) -> tuple[Event, ...]:
     return (Left(state.entered_at_ms, state.last_at_ms or state.entered_at_ms),)
 
 
-def _hear(state: Presence, evidence: Evidence) -> tuple[Presence, tuple[Event, ...]]:
+def _hear(state: Presence, evidence: Evidence, *, gap_ms: float) -> tuple[Presence, tuple[Event, ...]]:
     samples = pooled(state.samples, evidence)
     state.samples = newest_window(samples)
     windows = accepted_windows(samples)
     if not windows:
         return state, ()
     state.heard_at_ms = max(windows[-1].last_ms, state.heard_at_ms or 0)
-    return _confirm(state, windows[0].first_ms, windows[-1].last_ms)
+    return _confirm(state, windows[0].first_ms, windows[-1].last_ms, gap_ms=gap_ms)
 
 
 def pooled(kept: tuple[tuple[int, int], ...], evidence: Evidence) -> list[tuple[int, int]]:
@@ -243,5 +241,5 @@ def dwelled(before: Presence | None, after: Presence | None, *, duration_ms: int
     """Whether this step made the dwell reach a duration: true exactly once per presence that gets so far."""
     if after is None or not after.inside or after.dwell_ms < duration_ms:
         return False
-    same = before is not None and before.entered_at_ms == after.entered_at_ms
-    return not (same and before is not None and before.dwell_ms >= duration_ms)
+    span = None if before is None else _span(before) or before.former
+    return span is None or span[0] != after.entered_at_ms or span[1] - span[0] < duration_ms

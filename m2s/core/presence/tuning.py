@@ -16,7 +16,8 @@ from m2s.core.places.store import Store
 from m2s.core.places.zone import PREMISES, Circle, Zone
 from m2s.core.presence.evidence import Evidence, Kind
 from m2s.core.presence.quality import Fix, Verdict, fix_of, judge
-from m2s.core.presence.visit import Stay, StayKind, StayRules, classify, stays
+from m2s.core.presence.rules import StayRules, fence_fits
+from m2s.core.presence.visit import Stay, StayKind, classify, stays
 
 LEAST = 30
 """Fewer stays, or positions, than this say nothing of a store."""
@@ -58,7 +59,7 @@ def tally(into: Tally, evidence: Sequence[Evidence], store: Store, *, rules: Sta
     found = stays(evidence, rules)
     into.stays += len(found)
     into.short += sum(classify(stay, rules) is StayKind.PASSER_BY for stay in found)
-    into.dwells_s += [stay.dwell_s for stay in found if stay.beacon_windows < 2]
+    into.dwells_s += [stay.dwell_s for stay in found if not stay.heard]
     into.depths_m += [
         -(one.boundary_distance_m or 0.0)
         for one in fixes
@@ -68,8 +69,8 @@ def tally(into: Tally, evidence: Sequence[Evidence], store: Store, *, rules: Sta
     if isinstance(shape, Circle):
         for factor in FACTORS:
             wider = as_if_wider(evidence, shape, factor)
-            margin_m = Zone(PREMISES, replace(shape, radius_m=shape.radius_m * factor)).margin_m
-            other = replace(rules, leave_margin_m=margin_m)
+            zone = Zone(PREMISES, replace(shape, radius_m=shape.radius_m * factor))
+            other = replace(rules, leave_margin_m=zone.margin_m, fence_fits=fence_fits(zone))
             into.visits[factor] += _visits(stays(wider, other), other)
 
 

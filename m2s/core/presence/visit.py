@@ -1,35 +1,28 @@
 """Which stays at one store does the evidence of one shopper tell, how sure are they, and which are visits?
 
-A stay opens with one sure fix, two probable ones in succession, a fence enter or dwell, or an accepted beacon
-window; it ends at its last inside evidence, and stays less than the gap apart are one.
+A stay opens with one sure fix, two probable ones in succession, a fence enter or dwell, or a window in which a beacon
+is near; it ends at its last inside evidence, and stays less than the gap apart are one.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
 
 from m2s.core.presence.evidence import Evidence, Kind, Transition
-from m2s.core.presence.marks import Mark, bridges, marks_of
-from m2s.core.presence.quality import Verdict
+from m2s.core.presence.marks import LATEST_EXIT_MS, Mark, bridges, marks_of
+from m2s.core.presence.quality import FIX_FORGOTTEN_MS, Verdict
+from m2s.core.presence.rules import StayRules
 
-RULE_VERSION = "visits-2"
+RULE_VERSION = "visits-3"
 OPEN_SHARE_MIN = 0.5
+ENTERED_BEFORE_MS = FIX_FORGOTTEN_MS
+"""How long before a stay its phone can have come into the circle that vouches for it."""
 WINDOW_SCORE = 3
+"""What each beacon that is near adds in each window: as much as three sure positions."""
 LONGEST_STAY_MS = 24 * 3_600_000
 """Who lives in a zone is told day by day, so that a day's evidence is all that ever has to be folded again."""
-
-
-@dataclass(frozen=True, slots=True)
-class StayRules:
-    """The numbers of one store that decide what a stay is; `leave_margin_m` is that of the zone."""
-
-    dwell_min_s: float
-    beacon_dwell_min_s: float
-    dwell_max_s: float
-    gap_merge_s: float
-    max_accuracy_m: float
-    leave_margin_m: float
 
 
 class Confidence(StrEnum):
@@ -61,8 +54,9 @@ class Stay:
     """One stay: from its first to its last inside evidence (epoch milliseconds, UTC), never padded.
 
     `first_device_id` and `first_sighting_id` name the first inside evidence; `inside_fixes` counts fixes of
-    probability 0.8 or more; `score` adds up these probabilities, and three for each beacon window; `proven` says that
-    a redemption falls into the stay or within a gap of it.
+    probability 0.8 or more, `beacon_windows` those in which a beacon is near. `heard` says that these windows alone
+    tell a visit. `score` adds up the probabilities, and three for each beacon that is near in each window; `proven`
+    says that a redemption falls into the stay or within a gap of it.
     """
 
     start_ms: int
@@ -71,6 +65,7 @@ class Stay:
     first_sighting_id: str
     inside_fixes: int
     beacon_windows: int
+    heard: bool
     score: float
     has_enter: bool
     has_exit: bool
@@ -101,15 +96,9 @@ def stays(
     Only evidence of the premises counts; repeats of a sighting change nothing. `proofs_ms` are the times of
     redemptions that were not voided. What was before `since_ms` only helps to judge what came after.
     """
-    gap_ms = int(rules.gap_merge_s * 1000)
-    judged = marks_of(
-        evidence,
-        gap_ms=gap_ms,
-        max_accuracy_m=rules.max_accuracy_m,
-        leave_margin_m=rules.leave_margin_m,
-    )
+    judged = marks_of(evidence, rules)
     marks = [mark for mark in judged if mark.at_ms >= since_ms]
-    fold = _Fold(gap_ms, bridges(marks))
+    fold = _Fold(rules, bridges(judged))
     for mark in marks:
         fold.add(mark)
     return [_stay(draft.marks, draft.end_ms, rules=rules, proofs_ms=proofs_ms) for draft in fold.drafts]
@@ -118,9 +107,10 @@ def stays(
 class _Fold:
     """Folds sorted marks into drafts of stays."""
 
-    def __init__(self, gap_ms: int, bridges: Sequence[tuple[int, int]]) -> None:
+    def __init__(self, rules: StayRules, bridges: Sequence[tuple[int, int]]) -> None:
         self.drafts: list[_Draft] = []
-        self._gap_ms = gap_ms
+        self._gap_ms = rules.gap_ms
+        self._fence_fits = rules.fence_fits
         self._bridges = bridges
         self._maybe: Mark | None = None
 
@@ -131,8 +121,12 @@ class _Fold:
                 self._fix(mark)
             case Verdict.ENTERED | Verdict.HEARD:
                 self._enter(mark)
+            case Verdict.FAINT:
+                self._prolong(mark, mark.until_ms)
             case Verdict.EXITED:
                 self._exit(mark)
+            case Verdict.AROUND:
+                pass
             case _:
                 self._maybe = None
                 if mark.verdict is Verdict.OUTSIDE and self.drafts:
@@ -140,12 +134,15 @@ class _Fold:
 
     def _continues(self, at_ms: int) -> bool:
         """Whether inside evidence at an instant belongs to the last stay: within the gap, or bridged."""
-        if not self.drafts or at_ms - self.drafts[-1].marks[0].at_ms > LONGEST_STAY_MS:
+        if not self.drafts:
             return False
-        end_ms = self.drafts[-1].end_ms
+        start_ms, end_ms = self.drafts[-1].marks[0].at_ms, self.drafts[-1].end_ms
+        if at_ms - start_ms > LONGEST_STAY_MS:
+            return False
         if at_ms - end_ms <= self._gap_ms:
             return True
-        return any(since <= end_ms and at_ms <= until for since, until in self._bridges)
+        earliest_ms = start_ms - ENTERED_BEFORE_MS
+        return any(earliest_ms <= since <= end_ms and at_ms <= until for since, until in self._bridges)
 
     def _enter(self, mark: Mark) -> None:
         self._maybe = None
@@ -168,55 +165,65 @@ class _Fold:
         else:
             self._maybe = mark
 
-    def _exit(self, mark: Mark) -> None:
-        """An exit ends the stay at its own time, late as it is, unless a leaving fix came before it.
+    def _prolong(self, mark: Mark, until_ms: int) -> None:
+        """Carries on a stay that nobody has left, and opens none."""
+        if self.drafts and not self.drafts[-1].left and self._continues(mark.at_ms):
+            self.drafts[-1].marks.append(mark)
+            self.drafts[-1].end_ms = max(self.drafts[-1].end_ms, until_ms)
 
-        Without an enter that it answers it is believed only within the gap after the last inside evidence.
+    def _exit(self, mark: Mark) -> None:
+        """An exit says that the phone is gone, and that it was there until shortly before.
+
+        How late it is told is not known, only how late at most. Where the circle is not much larger than the premises,
+        the stay lasts at least until so long before; without an enter that it answers only within the gap.
         """
         self._maybe = None
-        if self.drafts and not self.drafts[-1].left and self._continues(mark.at_ms):
-            self._enter(mark)
+        if self._fence_fits:
+            self._prolong(mark, mark.at_ms - LATEST_EXIT_MS)
+        if self.drafts:
             self.drafts[-1].left = True
 
 
 def _stay(marks: Sequence[Mark], end_ms: int, *, rules: StayRules, proofs_ms: Sequence[int]) -> Stay:
-    gap_ms = rules.gap_merge_s * 1000
     first = marks[0]
-    proven = any(first.at_ms - gap_ms <= proof <= end_ms + gap_ms for proof in proofs_ms)
-    verdicts, transitions = [mark.verdict for mark in marks], {mark.transition for mark in marks}
-    windows = verdicts.count(Verdict.HEARD)
-    probabilities = [mark.inside_probability for mark in marks if mark.verdict is Verdict.INSIDE]
+    proven = any(first.at_ms - rules.gap_ms <= proof <= end_ms + rules.gap_ms for proof in proofs_ms)
+    said: dict[Verdict, list[Mark]] = defaultdict(list)
+    for mark in marks:
+        said[mark.verdict].append(mark)
+    windows, fixes = said[Verdict.HEARD], said[Verdict.INSIDE]
+    # Who hears most signals faintly is behind a wall.
+    near = windows if len(windows) >= len(said[Verdict.FAINT]) else []
+    heard = len(near) >= 2 and _span_s(near) >= rules.beacon_dwell_min_s
+    sure = _spans_dwell(near + fixes, said[Verdict.MAYBE], rules) or (fixes and _fenced(marks, rules))
+    transitions = {mark.transition for mark in marks}
     return Stay(
         start_ms=first.at_ms,
         end_ms=end_ms,
         first_device_id=first.device_id,
         first_sighting_id=first.sighting_id,
-        inside_fixes=len(probabilities),
-        beacon_windows=windows,
-        score=WINDOW_SCORE * windows + sum(probabilities),
+        inside_fixes=len(fixes),
+        beacon_windows=len(windows),
+        heard=heard,
+        score=WINDOW_SCORE * sum([mark.near for mark in windows])
+        + sum([fix.inside_probability for fix in fixes]),
         has_enter=Transition.ENTER in transitions,
         has_exit=Transition.EXIT in transitions,
         proven=proven,
-        confidence=Confidence.HIGH if proven else _confidence(marks, rules),
+        confidence=Confidence.HIGH if proven or heard else Confidence.MEDIUM if sure else Confidence.LOW,
         sources=tuple(sorted({mark.kind for mark in marks})),
     )
 
 
-def _confidence(marks: Sequence[Mark], rules: StayRules) -> Confidence:
-    if len(marks) == 1:
-        return Confidence.LOW
-    windows = [mark for mark in marks if mark.verdict is Verdict.HEARD]
-    fixes = [mark for mark in marks if mark.verdict is Verdict.INSIDE]
-    if len(windows) >= 2 and _span_s(windows) >= rules.beacon_dwell_min_s:
-        return Confidence.HIGH
-    sure = windows + fixes
-    if len(sure) >= 2 and _span_s(sure) >= rules.dwell_min_s:
-        return Confidence.MEDIUM
+def _spans_dwell(sure: Sequence[Mark], maybe: Sequence[Mark], rules: StayRules) -> bool:
+    """Whether two sure marks or more span the smallest dwell; two probable ones are as good as a sure one."""
+    return len(sure) + len(maybe) / 2 >= 2 and _span_s([*sure, *maybe]) >= rules.dwell_min_s
+
+
+def _fenced(marks: Sequence[Mark], rules: StayRules) -> bool:
+    """Whether fence events span the smallest dwell, though the last of them may have been told late."""
     entered = [mark.at_ms for mark in marks if mark.transition is Transition.ENTER]
-    exited = [mark.at_ms for mark in marks if mark.transition is Transition.EXIT]
-    if fixes and entered and exited and (max(exited) - min(entered)) / 1000 >= rules.dwell_min_s:
-        return Confidence.MEDIUM
-    return Confidence.LOW
+    exited = [mark.at_ms - LATEST_EXIT_MS for mark in marks if mark.transition is Transition.EXIT]
+    return bool(entered and exited) and max(exited) - min(entered) >= rules.dwell_min_s * 1000
 
 
 def _span_s(marks: Sequence[Mark]) -> float:
@@ -226,11 +233,11 @@ def _span_s(marks: Sequence[Mark]) -> float:
 def classify(stay: Stay, rules: StayRules, *, open_share: float | None = None) -> StayKind:
     """What the stay is; `open_share` is the part of its dwell within opening hours, None where unknown.
 
-    A proof makes a visit whatever the dwell. With two beacon windows the beacon's dwell minimum holds.
+    A proof makes a visit whatever the dwell. Beacons tell one by their own dwell minimum.
     """
     if stay.proven:
         return StayKind.VISIT
-    if stay.dwell_s < (rules.beacon_dwell_min_s if stay.beacon_windows >= 2 else rules.dwell_min_s):
+    if stay.dwell_s < rules.dwell_min_s and not stay.heard:
         return StayKind.PASSER_BY
     if stay.dwell_s > rules.dwell_max_s:
         return StayKind.TOO_LONG

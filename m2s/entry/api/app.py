@@ -9,16 +9,33 @@ from m2s.bootstrap import Engine
 from m2s.entry.api import head, openapi, problems
 from m2s.entry.api.room import Room
 from m2s.entry.api.sightings import PATH, SightingsDoor
-from m2s.entry.api.v1 import campaigns, coupons, decisions, devices, health, keys, places, reports
+from m2s.entry.api.v1 import (
+    callbacks,
+    campaigns,
+    coupons,
+    decisions,
+    devices,
+    health,
+    inputs,
+    keys,
+    places,
+    reports,
+    trials,
+    webhooks,
+)
 
 ROUTERS = (
     devices.router,
     places.router,
+    inputs.router,
+    trials.router,
     campaigns.router,
     coupons.router,
     decisions.router,
     reports.router,
     keys.router,
+    callbacks.router,
+    webhooks.router,
     health.router,
 )
 

@@ -3,6 +3,7 @@
 The usual reader takes NaN, numbers beyond double precision, lone surrogates and repeated keys; this one does not.
 """
 
+import asyncio
 import json
 import math
 import re
@@ -20,12 +21,11 @@ from m2s.entry.api.room import Held
 DEEPEST = 16
 """Levels of nesting that a body may have; the deepest that anything here needs is 9 (a multipolygon's positions)."""
 MOST_RATIO = 100
-"""How many times its size a body may inflate to; 500 positions that differ in nothing but age reach 34."""
+"""How many times its size what is inflated of a body may be; 500 positions that differ in nothing but age reach 34."""
 _STEP_BYTES = 64 * 1024
-"""What is inflated at a time, and what any body may inflate to."""
+"""What is inflated before others have their turn, and what any body may inflate to."""
 
-_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
-_NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+_NO_MARKS = bytes(byte for byte in range(256) if byte not in b'[]{}"')
 _ONE_KIND = bytes.maketrans(b"{}", b"[]")
 _REFUSED_CHARACTER = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 _CONSTANT = re.compile(
@@ -66,9 +66,9 @@ async def read_body(
         held.take(len(body))
         return body
     arriving = _Arriving(inflate, limit, held=held)
-    if arriving.take(message):
+    if await arriving.take(message):
         async with held.arriving():
-            while arriving.take(await receive()):
+            while await arriving.take(await receive()):
                 pass
     return arriving.whole()
 
@@ -108,7 +108,9 @@ def read_json(body: bytes) -> Any:
 
 def nested_deeper(body: bytes, levels: int) -> bool:
     """Whether valid JSON nests more than so many levels."""
-    brackets = _STRING.sub(b"", body).translate(_ONE_KIND, _NOT_BRACKETS)
+    unescaped = body.replace(b"\\\\", b"").replace(b'\\"', b"")
+    marks = unescaped.translate(_ONE_KIND, _NO_MARKS).replace(b'""', b"")
+    brackets = b"".join(marks.split(b'"')[::2])
     for _ in range(levels):
         # Takes the innermost brackets away: one level.
         brackets = brackets.replace(b"[]", b"")
@@ -179,7 +181,7 @@ class _Arriving:
         self._parts: list[bytes] = []
         self._received = self._size = 0
 
-    def take(self, message: Message) -> bool:
+    async def take(self, message: Message) -> bool:
         """Takes what came next; says whether more is to come."""
         if message["type"] == "http.disconnect":
             raise ClientGoneError
@@ -187,15 +189,23 @@ class _Arriving:
         self._received += len(chunk)
         if self._received > self._limit:
             raise _too_large(self._limit)
-        for part in self._inflate.pieces(chunk) if self._inflate and chunk else (chunk,):
-            self._size += len(part)
-            if self._size > self._limit:
-                raise _too_large(self._limit)
-            if self._size > max(_STEP_BYTES, self._received * MOST_RATIO):
-                raise TooLarge(f"the body inflates to more than {MOST_RATIO} times its size")
-            self._held.take(len(part))
-            self._parts.append(part)
+        if self._inflate is None:
+            self._add(chunk)
+        else:
+            for part in self._inflate.pieces(chunk):
+                if self._size + len(part) > max(_STEP_BYTES, self._inflate.taken_bytes * MOST_RATIO):
+                    raise TooLarge(f"the body inflates to more than {MOST_RATIO} times its size")
+                self._add(part)
+                if len(part) == _STEP_BYTES:
+                    await asyncio.sleep(0)
         return bool(message.get("more_body", False))
+
+    def _add(self, part: bytes) -> None:
+        self._size += len(part)
+        if self._size > self._limit:
+            raise _too_large(self._limit)
+        self._held.take(len(part))
+        self._parts.append(part)
 
     def whole(self) -> bytes:
         if self._inflate:
@@ -207,6 +217,7 @@ class _Inflater:
     """Inflates one gzip member, step by step, so that whoever takes the pieces can stop before there are too many."""
 
     def __init__(self) -> None:
+        self.taken_bytes = 0
         self._stream = zlib.decompressobj(_GZIP_WINDOW)
 
     def pieces(self, chunk: bytes) -> Iterator[bytes]:
@@ -218,8 +229,10 @@ class _Inflater:
                 raise Malformed("the body is not gzip", code="not_gzip") from None
             if self._stream.unused_data:
                 raise Malformed("the body goes on after the end of its gzip data", code="not_gzip")
+            rest = self._stream.unconsumed_tail
+            self.taken_bytes += len(chunk) - len(rest)
             yield step
-            chunk = self._stream.unconsumed_tail
+            chunk = rest
 
     def close(self) -> None:
         if not self._stream.eof:

@@ -11,8 +11,9 @@ from enum import StrEnum
 from heapq import nsmallest
 from typing import Any
 
+from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from m2s.core.base.errors import M2sError
@@ -26,6 +27,7 @@ MOST_PIPELINED = 64
 """Requests sent ahead on one connection."""
 _FREE_PIECES, _LEAST_PIECE_BYTES = 1_000, 64
 """A body may come in so many pieces; if in more, then of so many bytes on the average."""
+_GIVEN_UP_AT_ONCE, _GIVING_UP_PAUSE_S = 25, 0.005
 _CROWDED = "crowded"
 
 
@@ -109,13 +111,21 @@ class Connections:
     def _look(self) -> None:
         assert self._loop is not None  # noqa: S101 (set before the first look)
         now_s = self._loop.time()
-        for connection in tuple(self._open):
+        self._give_up([one for one in self._open if one.is_overdue(one.look(now_s), now_s)])
+
+    def _give_up(self, overdue: "list[BoundedConnection]") -> None:
+        # Those who began together are overdue together: others have their turn between a few and the next few.
+        assert self._loop is not None  # noqa: S101 (set before the first look)
+        now_s = self._loop.time()
+        for connection in overdue[:_GIVEN_UP_AT_ONCE]:
             wait = connection.look(now_s)
-            if connection.is_overdue(wait, now_s):
+            if connection in self._open and connection.is_overdue(wait, now_s):
                 connection.give_up(wait)
                 if wait is not Wait.IDLE:
                     self._cut_off(wait)
-        if self._open:
+        if rest := overdue[_GIVEN_UP_AT_ONCE:]:
+            self._loop.call_later(_GIVING_UP_PAUSE_S, self._give_up, rest)
+        elif self._open:
             self._loop.call_later(self.patience.look_every_s, self._look)
         else:
             self._loop = None
@@ -139,6 +149,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._among = among
         self._seen: tuple[Wait, int, int] | None = None
         self._leaving = False
+        self._answering: RequestResponseCycle | None = None
         self._in_body = False
         self._steps = self._without_step_bytes = 0
         self._pieces = self._body_bytes = self._rest_bytes = 0
@@ -152,6 +163,10 @@ class BoundedConnection(HttpToolsProtocol):
         """Leaves the others."""
         self._among.discard(self)
         super().connection_lost(exc)
+        if self._answering is not None:
+            # Of requests sent ahead uvicorn tells the last one only, and this one would write to nobody.
+            self._answering.disconnected = True
+            self._answering.message_event.set()
 
     def shutdown(self) -> None:
         """The server stops: an answer that is under way is given, with less patience."""
@@ -250,6 +265,10 @@ class BoundedConnection(HttpToolsProtocol):
             self._refuse(TooSlow(f"its {wait} came too slowly; send it again"))
         else:
             self.transport.close()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
 
     def _refuse(self, error: M2sError) -> None:
         """Answers what is not answered yet, and closes."""

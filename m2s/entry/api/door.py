@@ -24,6 +24,8 @@ MOST_BODY_BYTES = 64 * 1024
 ROLES = "x-roles"
 """The OpenAPI extension that holds a route's roles; an empty list means that anybody may pass."""
 MOST_BYTES = "x-max-body-bytes"
+ANY_QUERY = "x-any-query"
+"""Says that others decide what stands in the query of a route's address."""
 _JSON = "application/json"
 _PARSED_IN_THE_LOOP_BYTES = 16 * 1024
 
@@ -43,7 +45,7 @@ class Door(APIRoute):
             raise ValueError(f"the route {self.path} declares no role: add `**allowed(…)`")
         roles = frozenset(Role(role) for role in declared[ROLES])
         limit = int(declared[MOST_BYTES])
-        known = _query_names(self.dependant)
+        known = None if declared.get(ANY_QUERY) else _query_names(self.dependant)
         media = () if self.body_field is None else (_JSON, *_extra_media(declared))
         handle = super().get_route_handler()
 
@@ -51,7 +53,8 @@ class Door(APIRoute):
             if roles:
                 text = bearer(request.scope["headers"])
                 request.state.principal = await admit(request.app.state.engine, text, roles)
-            check_query(request.scope["query_string"], known)
+            if known is not None:
+                check_query(request.scope["query_string"], known)
             with request.app.state.room.hold() as held:
                 try:
                     body = await read_body(request.receive, request.scope["headers"], limit=limit, held=held)

@@ -14,6 +14,8 @@ PATTERNS: Mapping[str, str] = MappingProxyType(
         r"^[\x21-\x7e]{16,255}$": "write 16 to 255 printable ASCII characters without spaces",
         r"^[\x21-\x7e]{1,255}$": "write 1 to 255 printable ASCII characters without spaces",
         "^[a-z]{2}$": "write two small letters, like fr",
+        "^[a-z]{1,32}$": "write 1 to 32 small letters",
+        "^[A-Za-z0-9_-]{1,128}$": "write 1 to 128 letters, digits, hyphens and underscores",
         "^[A-Z]{3}$": "write three capital letters, like EUR",
         "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$": (
             "write a UUID, like f7826da6-4fa2-4e98-8024-bc5b71e0893e"

@@ -1,17 +1,16 @@
 """Which campaigns run? YAML files checked and put into force, and campaigns paused, resumed and stopped."""
 
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from m2s.entry.cli import backtest, campaign_plan
+from m2s.entry.cli.campaign_files import tell_problems, texts_of
 from m2s.entry.cli.options import AsJson, Config
 
 if TYPE_CHECKING:
     from campaigns.outline import StoreOutline
-    from campaigns.problems import Problem
 
 group = typer.Typer(
     name="campaigns", help="Campaigns, one YAML file each.", no_args_is_help=True, rich_markup_mode=None
@@ -35,12 +34,13 @@ def validate(files: _Files, config: Config = None, as_json: AsJson = False) -> N
     from m2s.entry.cli.orders import outlines, read_campaigns
     from m2s.entry.cli.printing import counted, print_json
 
-    database = database_file(settings_of(config))
+    settings = settings_of(config)
+    database = database_file(settings)
     stores: list[StoreOutline] | None = None
     if database.exists():
         with reading(config) as desk:
             stores = outlines(desk)
-    read, problems = read_campaigns(_texts(files), stores)
+    read, problems = read_campaigns(texts_of(files), stores, settings.sms_rules)
     against = f"{counted(len(stores), 'store')} of {database}" if stores is not None else None
     if as_json:
         print_json(
@@ -55,7 +55,7 @@ def validate(files: _Files, config: Config = None, as_json: AsJson = False) -> N
             typer.echo(f"{file}: valid (campaign {campaign.id}, {counted(len(campaign.offers), 'offer')})")
         if against:
             typer.echo(f"Checked against {against}.")
-        _tell(problems)
+        tell_problems(problems)
     if against is None:
         told = (
             "whether stores, tags, brands, zones and places exist was NOT checked. Is this the right folder?"
@@ -75,9 +75,9 @@ def apply(files: _Files, config: Config = None, as_json: AsJson = False) -> None
     from m2s.entry.cli.desk import carry_out, settings_of
     from m2s.entry.cli.printing import print_json
 
-    done = carry_out(settings_of(config), "campaigns apply", files=_texts(files))
+    done = carry_out(settings_of(config), "campaigns apply", files=texts_of(files))
     if done["problems"]:
-        _tell([Problem(**problem) for problem in done["problems"]])
+        tell_problems([Problem(**problem) for problem in done["problems"]])
         typer.echo("m2s: nothing was applied", err=True)
         raise typer.Exit(1)
     if as_json:
@@ -123,23 +123,21 @@ def stop(campaign_id: _CampaignId, config: Config = None) -> None:
     _set_state("stop", campaign_id, config)
 
 
+@group.command(epilog="Example: m2s campaigns schema > campaign.schema.json")
+def schema() -> None:
+    """Print the JSON Schema of campaign files, by which editors complete and check them."""
+    from campaigns.schema import campaign_schema
+    from m2s.entry.cli.printing import print_json
+
+    print_json(campaign_schema())
+
+
+group.command(epilog=campaign_plan.EXAMPLE)(campaign_plan.plan)
+group.command(epilog=backtest.EXAMPLE)(backtest.backtest)
+
+
 def _set_state(verb: str, campaign_id: str, config: Path | None) -> None:
     from m2s.entry.cli.desk import carry_out, settings_of
 
     done = carry_out(settings_of(config), f"campaigns {verb}", campaign_id=campaign_id)
     typer.echo(f"{done['campaign_id']}: {done['state']}")
-
-
-def _texts(files: Sequence[Path]) -> list[tuple[str, bytes]]:
-    from m2s.entry.cli.desk import bytes_of
-
-    return [(str(file), bytes_of(file)) for file in files]
-
-
-def _tell(problems: "Sequence[Problem]") -> None:
-    from m2s.entry.cli.printing import counted
-
-    for problem in problems:
-        print(f"{problem}\n{problem.excerpt()}", file=sys.stderr)  # noqa: T201
-    if problems:
-        print(counted(len(problems), "problem"), file=sys.stderr)  # noqa: T201

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 group = typer.Typer(
     name="dead-letters",
-    help="Sightings that could not be processed.",
+    help="Sightings and messages that could not be processed.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -25,7 +25,7 @@ LetterId = Annotated[
 def list_letters(config: Config = None, as_json: AsJson = False) -> None:
     """List them, oldest first.
 
-    Works beside a running server. With --json each has its sighting, as the phone sent it.
+    Works beside a running server. With --json each has its sighting, as the phone sent it, or its message.
     """
     from m2s.core.base.instants import from_ms, rfc3339
     from m2s.entry.cli.desk import reading
@@ -48,9 +48,10 @@ def list_letters(config: Config = None, as_json: AsJson = False) -> None:
 
 @group.command(epilog="Example: m2s dead-letters replay dl_0f3a9c51d2e47b86")
 def replay(letter_id: LetterId, config: Config = None, as_json: AsJson = False) -> None:
-    """Process one again, as of its first receipt.
+    """Process one again: a sighting as of its first receipt, a message while it is valid.
 
-    It is gone from the list unless it fails again; then it stays, with one more try.
+    It is gone from the list unless it fails again; then it stays, with one more try. A message leaves only if the law,
+    the shopper's consent and the limits let it leave now: `m2s explain` tells what became of it.
     """
     from m2s.entry.cli.desk import carry_out, settings_of
     from m2s.entry.cli.printing import print_json
@@ -85,5 +86,5 @@ def _as_json(row: "DeadLetterRow") -> dict[str, object]:
         "tries": row.tries,
         "last_tried_at": rfc3339(row.at),
         "cause": row.cause,
-        "sighting": json.loads(row.body),
+        row.kind: json.loads(row.body),
     }

@@ -3,8 +3,9 @@
 import logging
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,13 @@ def settings_of(config: Path | None) -> Settings:
 @contextmanager
 def reading(config: Path | None) -> Iterator[Desk]:
     """A desk that only reads; works beside a running server."""
-    settings = settings_of(config)
+    with reading_of(settings_of(config)) as desk:
+        yield desk
+
+
+@contextmanager
+def reading_of(settings: Settings) -> Iterator[Desk]:
+    """The same for settings that are read already."""
     with _telling_flaws(settings), open_desk(settings, read_only=True) as desk:
         yield desk
 
@@ -57,6 +64,20 @@ def carry_out(settings: Settings, name: str, **arguments: Any) -> Any:
             if error.code != DATABASE_IN_USE or not passing or time.monotonic() > give_up_s:
                 raise
         time.sleep(_PAUSE_S)
+
+
+@contextmanager
+def carrying_out(settings: Settings, name: str) -> Iterator[Callable[..., Any]]:
+    """As `carry_out`, many times: while nobody owns the database, this command does from the first to the last."""
+    with ExitStack() as held:
+        try:
+            desk = held.enter_context(writing(settings, instead=""))
+            carry: Callable[..., Any] = partial(ORDERS[name], desk)
+        except Conflict as error:
+            if error.code != DATABASE_IN_USE:
+                raise
+            carry = partial(carry_out, settings, name)
+        yield carry
 
 
 @contextmanager

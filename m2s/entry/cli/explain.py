@@ -9,7 +9,8 @@ import typer
 from m2s.entry.cli.options import AsJson, Config
 
 if TYPE_CHECKING:
-    from m2s.app.explain import Explained, LastSeen
+    from m2s.app.explain import Explained
+    from m2s.app.past import LastSeen
     from m2s.bootstrap import Desk
 
 _WORTH_TELLING_MS = 60_000

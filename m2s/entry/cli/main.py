@@ -10,12 +10,15 @@ from m2s.core.base.errors import M2sError
 from m2s.entry.cli import (
     beacon,
     campaigns,
+    customers,
     db,
     dead_letters,
     demo_command,
+    doctor,
     explain,
     init,
     keys,
+    purchases,
     replay,
     report,
     retention,
@@ -23,6 +26,7 @@ from m2s.entry.cli import (
     simulate,
     stores,
     visits,
+    webhooks,
 )
 
 
@@ -72,6 +76,8 @@ app.command(epilog=init.EXAMPLE)(init.init)
 app.command(epilog=serve.EXAMPLE)(serve.serve)
 app.add_typer(stores.group)
 app.add_typer(campaigns.group)
+app.add_typer(purchases.group)
+app.add_typer(customers.group)
 app.add_typer(beacon.group)
 app.command(epilog=replay.EXAMPLE)(replay.replay)
 app.command(epilog=simulate.EXAMPLE)(simulate.simulate)
@@ -79,9 +85,11 @@ app.command(epilog=explain.EXAMPLE)(explain.explain)
 app.command(epilog=report.EXAMPLE)(report.report)
 app.add_typer(visits.group)
 app.add_typer(keys.group)
+app.add_typer(webhooks.group)
 app.add_typer(db.group)
 app.add_typer(dead_letters.group)
 app.add_typer(retention.group)
+app.command(epilog=doctor.EXAMPLE)(doctor.doctor)
 
 
 def main() -> None:

@@ -9,11 +9,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+import msgspec
+
 from campaigns.model import Campaign
 from campaigns.outline import StoreOutline
 from campaigns.problems import CampaignProblems, Problem
 from campaigns.reader import read_campaign
+from campaigns.smslaw import SmsRules
 from m2s.app.access import Role
+from m2s.app.endpoints import EndpointRow
+from m2s.app.inputs import BaseRow, Basket, Taken
 from m2s.app.rows import CampaignRow
 from m2s.bootstrap import Desk, making_much, read_stores
 from m2s.core.base.errors import Conflict, Invalid
@@ -36,7 +41,7 @@ def _import_stores(
 
 def _apply_campaigns(desk: Desk, *, files: Sequence[tuple[str, bytes]]) -> dict[str, list[dict[str, Any]]]:
     """Either the `problems` of the files, or what became of the `campaigns`."""
-    read, problems = read_campaigns(files, outlines(desk))
+    read, problems = read_campaigns(files, outlines(desk), desk.publish.sms_rules)
     if problems:
         return {"problems": [asdict(problem) for problem in problems], "campaigns": []}
     _refuse_what_cannot_be_applied([campaign for _, _, campaign in read], desk)
@@ -52,8 +57,31 @@ def _create_key(desk: Desk, *, role: str, store_id: str | None) -> dict[str, str
     return {"key_id": row.id, "role": str(row.role), "store_id": row.store_id, "key": text}
 
 
+def _add_webhook(desk: Desk, *, url: str, events: Sequence[str], description: str) -> dict[str, str]:
+    return _webhook(desk.webhooks.add(url, events, description=description))
+
+
+def _webhook(row: EndpointRow) -> dict[str, str]:
+    return {"webhook_id": row.id, "url": row.url, "events": row.events, "secret": row.secret}
+
+
 def _run_retention(desk: Desk, *, most_s: float) -> dict[str, Any]:
     return asdict(desk.retention.run(desk.clock.now(), most_s=most_s))
+
+
+def _import_purchases(desk: Desk, *, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return _told(desk.purchases.take(msgspec.convert(rows, list[Basket]), source="import"))
+
+
+def _import_customers(
+    desk: Desk, *, rows: Sequence[Mapping[str, Any]], country: str | None
+) -> dict[str, Any]:
+    return _told(desk.customers.take(msgspec.convert(rows, list[BaseRow]), country=country))
+
+
+def _told(taken: Taken) -> dict[str, Any]:
+    told: dict[str, Any] = msgspec.to_builtins(taken)
+    return told
 
 
 def _state(row: CampaignRow) -> dict[str, str]:
@@ -70,6 +98,11 @@ ORDERS: Mapping[str, Callable[..., Any]] = {
     "dead-letters drop": lambda desk, *, letter_id: desk.dead_letters.drop(letter_id),
     "dead-letters replay": lambda desk, *, letter_id: asdict(desk.replay(letter_id)),
     "retention run": _run_retention,
+    "purchases import": _import_purchases,
+    "customers import": _import_customers,
+    "webhooks add": _add_webhook,
+    "webhooks rotate": lambda desk, *, webhook_id: _webhook(desk.webhooks.rotate(webhook_id)),
+    "webhooks remove": lambda desk, *, webhook_id: desk.webhooks.remove(webhook_id),
     "keys revoke": lambda desk, *, key_id: desk.access.revoke(key_id),
 }
 """Each order by the name of its command."""
@@ -81,13 +114,13 @@ def outlines(desk: Desk) -> list[StoreOutline]:
 
 
 def read_campaigns(
-    files: Iterable[tuple[str, bytes]], stores: Sequence[StoreOutline] | None
+    files: Iterable[tuple[str, bytes]], stores: Sequence[StoreOutline] | None, sms: SmsRules | None
 ) -> tuple[list[tuple[str, bytes, Campaign]], list[Problem]]:
     """The files that are valid, each by its name and text, and every problem of the others."""
     read, problems = [], []
     for file, text in files:
         try:
-            read.append((file, text, read_campaign(text, file, stores=stores)))
+            read.append((file, text, read_campaign(text, file, stores=stores, sms=sms)))
         except CampaignProblems as found:
             problems += found.problems
     return read, problems

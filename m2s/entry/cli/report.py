@@ -1,13 +1,13 @@
 """What came of it? A report as a table, JSON or CSV, on screen or in a file."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
-from zoneinfo import ZoneInfo
 
 import typer
 
+from m2s.entry.cli.days import DAY, began, check_order, ended, in_reach, zone_of
 from m2s.entry.cli.options import Config
 
 if TYPE_CHECKING:
@@ -18,25 +18,16 @@ EXAMPLE = "Example: m2s report stores --from 2026-11-01 --to 2026-11-30 --format
 
 _Name = Literal["visits", "offers", "stores", "beacons"]
 _Format = Literal["table", "json", "csv"]
-_DAY = ["%Y-%m-%d"]
-_FIRST_YEAR, _LAST_YEAR = 2000, 2100
-
-
-def _in_reach(day: datetime | None) -> datetime | None:
-    """Refuses a day so far off that its local time or the next day may not exist."""
-    if day is not None and not _FIRST_YEAR <= day.year <= _LAST_YEAR:
-        raise typer.BadParameter(f"{day.date()} is out of range; years {_FIRST_YEAR} to {_LAST_YEAR}")
-    return day
 
 
 def report(
     name: Annotated[_Name, typer.Argument(metavar="visits|offers|stores|beacons", help="Which report.")],
     first: Annotated[
-        datetime | None, typer.Option("--from", formats=_DAY, callback=_in_reach, help="The first day.")
+        datetime | None, typer.Option("--from", formats=DAY, callback=in_reach, help="The first day.")
     ] = None,
     last: Annotated[
         datetime | None,
-        typer.Option("--to", formats=_DAY, callback=_in_reach, help="The last day, which counts."),
+        typer.Option("--to", formats=DAY, callback=in_reach, help="The last day, which counts."),
     ] = None,
     store: Annotated[str | None, typer.Option(metavar="ID", help="This store only.")] = None,
     campaign: Annotated[str | None, typer.Option(metavar="ID", help="This campaign only.")] = None,
@@ -52,8 +43,7 @@ def report(
     """
     from m2s.entry.cli.desk import reading
 
-    if first is not None and last is not None and last < first:
-        raise typer.BadParameter(f"{last:%Y-%m-%d} is before --from {first:%Y-%m-%d}", param_hint="--to")
+    check_order(first, last)
     with reading(config) as desk:
         _refuse_unknown(desk, store, campaign)
         span = _span(desk, first, last, store=store, campaign=campaign)
@@ -85,14 +75,12 @@ def _span(
 ) -> "Span":
     from m2s.app.measure import Span
 
-    stores = desk.catalog().stores
-    chosen = store or min(stores, default=None)
-    zone = ZoneInfo(stores[chosen].timezone if chosen else "UTC")
+    zone = zone_of(desk.catalog().stores, store)
     span = Span(store_id=store, campaign_id=campaign)
     if first is not None:
-        span = replace(span, since=first.replace(tzinfo=zone))
+        span = replace(span, since=began(first, zone))
     if last is not None:
-        span = replace(span, until=(last + timedelta(days=1)).replace(tzinfo=zone))
+        span = replace(span, until=ended(last, zone))
     return span
 
 

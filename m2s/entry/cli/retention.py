@@ -11,7 +11,7 @@ group = typer.Typer(
 _STEP_S = 5.0
 """How long one step takes at most; after each the count is shown."""
 
-_KINDS = ("sightings", "evidence", "dead_letters")
+_KINDS = ("sightings", "evidence", "dead_letters", "research")
 
 
 @group.callback()
@@ -48,4 +48,7 @@ def _told(total: dict[str, int]) -> str:
     from m2s.entry.cli.printing import counted
 
     letters = counted(total["dead_letters"], "dead letter")
-    return f"{counted(total['sightings'], 'sighting')}, {total['evidence']} of evidence, {letters}"
+    research = counted(total["research"], "research event")
+    return (
+        f"{counted(total['sightings'], 'sighting')}, {total['evidence']} of evidence, {letters}, {research}"
+    )

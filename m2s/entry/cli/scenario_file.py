@@ -19,8 +19,9 @@ from beacons.sim.town import LAYOUTS, Town, town
 from beacons.sim.world import World
 from campaigns import moments, values
 from campaigns.problems import Problem, Report, shown
-from campaigns.reader_fields import Fields, Parse, Reading, open_section
+from campaigns.reader_fields import Fields, Reading, open_section
 from campaigns.reader_nodes import MappingNode, compose
+from campaigns.reader_shapes import Parse
 from m2s.core.base.errors import Invalid
 
 _KEYS = ("scenario", "seed", "start", "days", "city", "shoppers", "phones", "beacons", "effects")

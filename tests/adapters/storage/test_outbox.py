@@ -1,8 +1,8 @@
 """Is a message held by one worker at a time, and a coupon redeemed once, whoever races?"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from threading import Barrier
 
@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from m2s.adapters.storage.database import SqlDatabase
 from m2s.adapters.storage.tables import WAITING, attempts, messages
+from m2s.app.outbox import AttemptRow
 from m2s.app.ports import Records
 from m2s.app.rows import MessageRow
 from m2s.core.delivery.message import NEXT, State
@@ -29,7 +30,9 @@ def message(number: int, **changes: object) -> MessageRow:
 
 def claim(database: SqlDatabase, limit: int = 10, leased_until_s: float = 60.0) -> list[MessageRow]:
     return database.write(
-        lambda records: records.messages.claim(now=NOW, leased_until_s=leased_until_s, limit=limit)
+        lambda records: records.messages.claim(
+            "push", now=NOW, leased_until_s=leased_until_s, limit=limit, most_again=limit
+        )
     )
 
 
@@ -44,18 +47,18 @@ def kept(database: SqlDatabase) -> dict[str, MessageRow]:
         return {row.id: row for row in records.messages.of_shopper("shp_1", NOW)}
 
 
-def test_due_messages_are_claimed_once_longest_due_first(database: SqlDatabase) -> None:
+def test_due_messages_are_claimed_once_those_first_that_expire_first(database: SqlDatabase) -> None:
     add(
         database,
         message(1),
-        message(2, not_before=NOW - SECOND),
+        message(2, valid_until=NOW + HOUR - SECOND),
         message(3, not_before=NOW + SECOND),
         message(4, state="accepted"),
         message(5),
     )
     assert [row.id for row in claim(database, limit=2)] == ["msg_2", "msg_1"]
     second = claim(database)
-    assert second == [replace(message(5), state="claimed", tries=1, fence=1)]
+    assert second == [replace(message(5), state="claimed", fence=1)]
     assert claim(database) == []
 
 
@@ -74,7 +77,7 @@ def test_a_message_moves_on_only_while_the_fence_holds(database: SqlDatabase) ->
     assert settle(database, first, "sending")
     assert settle(database, first, "planned", "try again")
     (second,) = claim(database)
-    assert (second.tries, second.fence) == (2, first.fence + 1)
+    assert second.fence == first.fence + 1
     assert not settle(database, first, "sending")
     assert settle(database, second, "sending")
     assert settle(database, second, "accepted")
@@ -109,19 +112,19 @@ def test_an_ended_lease_gives_claimed_back_and_leaves_sending_unknown(database: 
     late, _ = claim(database, limit=2, leased_until_s=61.0)
     settle(database, sending, "sending")
 
-    def release(expired_at_s: float | None) -> tuple[int, int]:
+    def release(expired_at_s: float | None) -> tuple[int, Mapping[str, int]]:
         return database.write(
             lambda records: records.messages.release_leases(expired_at_s=expired_at_s, at=NOW)
         )
 
-    assert release(59.9) == (0, 0)
-    assert release(60.0) == (1, 1)
+    assert release(59.9) == (0, {})
+    assert release(60.0) == (1, {"push": 1})
     assert (kept(database)[claimed.id].state, kept(database)[sending.id].state) == ("planned", "unknown")
     assert not settle(database, claimed, "sending"), "who let the lease end has lost the message"
     assert not settle(database, sending, "accepted")
     assert not settle(database, kept(database)[sending.id], "planned"), "what is unknown is not sent again"
     assert settle(database, late, "sending")
-    assert release(None) == (1, 1)
+    assert release(None) == (1, {"push": 1})
 
 
 def test_planned_messages_expire_and_others_do_not(database: SqlDatabase) -> None:
@@ -130,8 +133,10 @@ def test_planned_messages_expire_and_others_do_not(database: SqlDatabase) -> Non
         message(1, valid_until=NOW),
         message(2, valid_until=NOW + SECOND),
         message(3, valid_until=NOW, state="accepted"),
+        message(4, valid_until=NOW, doubted=True),
     )
-    assert database.write(lambda records: records.messages.expire(NOW)) == 1
+    ended = database.write(lambda records: [(row.channel, row.state) for row in records.messages.expire(NOW)])
+    assert sorted(ended) == [("push", "expired"), ("push", "unknown_final")]
     assert [row.id for row in claim(database)] == ["msg_2"]
 
 
@@ -148,12 +153,12 @@ def test_the_wallet_holds_what_is_still_valid_newest_first(database: SqlDatabase
 
 
 def test_attempts_are_kept_with_what_the_provider_said(database: SqlDatabase) -> None:
-    said = {"channel": "sms", "outcome": "accepted", "provider_id": "p-1", "detail": "ok"}
-    database.write(lambda records: records.messages.add_attempt("msg_1", **said, at=NOW))
+    said = AttemptRow("msg_1", "sms", "accepted", "p-1", "ok", NOW)
+    database.write(lambda records: records.messages.add_attempts([said]))
     with database.read() as records:
         connection = records.messages._connection  # type: ignore[attr-defined]
         (row,) = connection.execute(sa.select(attempts)).all()
-    assert dict(row._mapping) == {"seq": 1, "message_id": "msg_1", "at": NOW} | said
+    assert dict(row._mapping) == {"seq": 1} | asdict(said)
 
 
 def test_claiming_reads_only_what_waits(database: SqlDatabase) -> None:

@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from campaigns.facts import PastOffer
+from campaigns.model import Channel
 from m2s.adapters.storage.database import SqlDatabase
 from m2s.adapters.storage.engine import driver
 from m2s.app.figures import CountRow, OfferedRow
@@ -117,7 +118,7 @@ def test_answers_are_forgotten_by_age(database: SqlDatabase) -> None:
         assert records.access.answer("key_1", "young") == AnswerRow(b"1", 201, "young")
 
 
-def test_a_shopper_is_found_by_her_phone_without_reading_all_shoppers(database: SqlDatabase) -> None:
+def test_shoppers_are_found_by_their_phone_without_reading_all_of_them(database: SqlDatabase) -> None:
     def register(records: Records) -> None:
         for number in (2, 1):
             device = replace(
@@ -128,8 +129,8 @@ def test_a_shopper_is_found_by_her_phone_without_reading_all_shoppers(database: 
 
     database.write(register)
     with database.read() as records:
-        assert records.devices.shopper_with_phone("+33612345678") == "shp_1"
-        assert records.devices.shopper_with_phone("+33600000000") is None
+        assert records.devices.shoppers_with_phone("+33612345678") == ["shp_1", "shp_2"]
+        assert records.devices.shoppers_with_phone("+33600000000") == []
         connection = records.devices._connection  # type: ignore[attr-defined]
         plan = connection.exec_driver_sql(
             "EXPLAIN QUERY PLAN SELECT id FROM shoppers WHERE phone = ?", ("+33",)
@@ -265,8 +266,8 @@ def test_past_offers_are_sends_and_ghosts_alike_oldest_first(database: SqlDataba
         past = records.decisions.past(["shp_2", "shp_1", "shp_3"], NOW - DAY)
     instants = [NOW - DAY, NOW - HOUR, NOW]
     assert past == {
-        "shp_1": [PastOffer(at, "november", "croissant") for at in instants],
-        "shp_2": [PastOffer(NOW, "november", "baguette")],
+        "shp_1": [PastOffer(at, "november", "croissant", Channel.PUSH) for at in instants],
+        "shp_2": [PastOffer(NOW, "november", "baguette", Channel.PUSH)],
     }
 
 

@@ -37,7 +37,7 @@ INSTANT = st.integers(0, 2**42).map(from_ms)
 
 
 def sighting(number: int, received_at_ms: int) -> tuple[object, ...]:
-    return ("dev_1", f"s-{number}", "location", 1, received_at_ms, 43.7, 7.4, 12.5, 3, None, '{"a":1}')
+    return ("dev_1", f"s-{number}", 1, received_at_ms, 43.7, 7.4, 12.5, 3, None, '{"a":1}', "beacon")
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -72,12 +72,15 @@ def test_evidence_of_a_pair_comes_back_in_event_order(database: SqlDatabase) -> 
 
 
 def test_sightings_are_kept_whole_however_early_their_rows_end(database: SqlDatabase) -> None:
-    rows = [sighting(1, 10), (*sighting(2, 10)[:8], 0, 1.5), sighting(3, 10)[:9], sighting(4, 10)]
+    rows = [sighting(1, 10), (*sighting(2, 10)[:7], 0, 1.5), sighting(3, 10)[:8], sighting(4, 10)]
     database.write(lambda records: records.sightings.add_sightings(rows))
     with database.read() as records:
         connection = records.sightings._connection  # type: ignore[attr-defined]
         kept = connection.exec_driver_sql("SELECT * FROM sightings ORDER BY sighting_id").all()
-        assert [tuple(row)[1:] for row in kept] == [row + (None,) * (11 - len(row)) for row in rows]
+        # The kind stands third there, and last in what is added.
+        assert [(*row[1:3], *row[4:], row[3]) for row in kept] == [
+            row if len(row) == 11 else (*row, *[None] * (10 - len(row)), "location") for row in rows
+        ]
 
 
 def test_recent_ids_are_those_received_since_over_many_pages(
@@ -175,7 +178,7 @@ def test_who_was_seen_is_read_from_the_index_alone(database: SqlDatabase) -> Non
     with database.read() as records:
         connection = records.sightings._connection  # type: ignore[attr-defined]
         text = str(module._SEEN_AT._statement.compile(connection))
-        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", ("[]", 0)).all()
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", ("[]", 0, 0)).all()
     assert "COVERING INDEX ix_evidence_shopper_store_at" in plan[0].detail
     assert not any("TEMP B-TREE" in step.detail for step in plan)
 

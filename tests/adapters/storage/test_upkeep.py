@@ -27,10 +27,7 @@ LETTER = DeadLetterRow(
 
 def receive(database: SqlDatabase, *days_ago: float) -> None:
     """Sightings in the order in which they were written, each by how many days ago it was received."""
-    rows = [
-        ("dev_1", f"s{ago}", "location", 1, NOW_MS - int(ago * DAY_MS), 1.0, 1.0, 5.0, 0, None, None)
-        for ago in days_ago
-    ]
+    rows = [("dev_1", f"s{ago}", 1, NOW_MS - int(ago * DAY_MS), 1.0, 1.0, 5.0, 0) for ago in days_ago]
     database.write(lambda records: records.sightings.add_sightings(rows))
 
 

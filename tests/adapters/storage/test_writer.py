@@ -55,7 +55,7 @@ class Words:
 
 
 def keep(records: Records, letter: str) -> None:
-    records.sightings.add_sightings([("dev", letter, "location", 1, 1, None, None, None, 0, None, None)])
+    records.sightings.add_sightings([("dev", letter, 1, 1, None, None, None, 0, None, None, "location")])
 
 
 def kept(database: SqlDatabase) -> str:

@@ -25,7 +25,7 @@ STEP = timedelta(seconds=60)
 class StandIn:
     """Counts sightings, and decides once for each phone: to send to even ones, to hold back from odd ones."""
 
-    def __init__(self, *, offered_store: str) -> None:
+    def __init__(self, *, offered_store: str, region: dict[str, Any]) -> None:
         self.log: list[tuple[str, str, bytes]] = []
         self.now = MONDAY
         self.decided: dict[str, tuple[datetime, str]] = {}
@@ -33,6 +33,7 @@ class StandIn:
         self.redeemed: set[str] = set()
         self.failing = 0
         self._offered_store = offered_store
+        self._region = region
         self._seen: set[tuple[str, str]] = set()
         self._devices = 0
 
@@ -43,7 +44,7 @@ class StandIn:
             self._devices += 1
             return 201, {"device_id": f"d{self._devices}", "device_token": f"t{self._devices}"}
         if route == ("GET", "/v1/regions"):
-            return 200, {"regions": [{"id": f"{self._offered_store}/premises"}]}
+            return 200, {"regions": [self._region]}
         if route == ("POST", "/v1/sightings"):
             if self.failing:
                 self.failing -= 1
@@ -118,7 +119,9 @@ def serve(city: World) -> Iterator[Callable[..., tuple[StandIn, Simulation]]]:
     running: list[tuple[HTTPServer, Thread, httpx2.Client]] = []
 
     def begin(seed: int, crowd: Crowd, *, store: str, effect: float = 0.0) -> tuple[StandIn, Simulation]:
-        stand_in = StandIn(offered_store=store)
+        latitude, longitude = city.degrees(city.shops[store].at)
+        circle = {"latitude": latitude, "longitude": longitude, "radius_m": 100.0}
+        stand_in = StandIn(offered_store=store, region={"id": f"{store}/premises", **circle})
         server = HTTPServer(("127.0.0.1", 0), _handler(stand_in))
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()

@@ -8,7 +8,7 @@ from datetime import datetime
 from beacons.sim.fleet import Fleet
 from beacons.sim.habits import USUAL, Habits
 from beacons.sim.outbox import Noticed
-from beacons.sim.phone import Phone, Watch
+from beacons.sim.phone import Circle, Phone, Watch
 from beacons.sim.route import Kind
 from beacons.sim.walker import Shopper
 from beacons.sim.world import World
@@ -31,7 +31,11 @@ def a_day(
     plan = shopper.plan(0)
     phone = Phone(shopper, shopper.random("phone"), habits, fleet=fleet)
     phone.watch = Watch(
-        {f"{shop.id}/{zone}" for shop in city.shops.values() for zone in ("premises", "vicinity")},
+        {
+            f"{shop.id}/{zone}": Circle(*city.degrees(shop.at), shop.reach_m(zone))
+            for shop in city.shops.values()
+            for zone in ("premises", "vicinity")
+        },
         {
             (beacon.uuid, beacon.major): f"beacon:{shop.id}"
             for shop in city.shops.values()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -25,12 +26,14 @@ def days(city: World, habits: Habits, *, many: int = 12, kind: Kind = Kind.BUYER
 
 
 def crossings(city: World, index: int, region: str) -> list[float]:
-    """When a phone that looks every 40 s sees that its owner is in a region, and that she is not any more."""
+    """When a phone that looks every 40 s sees that its owner is 20 m inside a circle, and 20 m outside it."""
     plan = Shopper(city, 7, index, Kind.BUYER, 0).plan(0)
     store_id, zone_id = region.split("/")
+    shop = city.shops[store_id]
     inside, found, at_s = False, [], plan.start_s
     while at_s <= plan.end_s:
-        if city.shops[store_id].covers(plan.at(at_s)[0], zone_id) != inside:
+        beyond_m = math.dist(plan.at(at_s)[0], shop.at) - shop.reach_m(zone_id)
+        if (beyond_m <= -20 and not inside) or (beyond_m > 20 and inside):
             inside = not inside
             found.append(at_s)
         at_s += LOOK_S

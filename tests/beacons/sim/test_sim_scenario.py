@@ -165,5 +165,9 @@ def test_without_a_service_a_phone_watches_the_nearest_regions_that_its_system_a
     shops = list(world.shops.values())
     watch = recorder.watch("phone-1", (0.0, 0.0), at=shops[0].at, platform=platform)
     assert len(watch.circles) + len(watch.beacons) == most
-    assert f"{shops[0].id}/premises" in watch.circles
+    # The premises are a box of 16 m by 20 m, in the smallest circle that a phone notices in time.
+    radii_m = {
+        zone_id: watch.circles[f"{shops[0].id}/{zone_id}"].radius_m for zone_id in ("premises", "vicinity")
+    }
+    assert radii_m == {"premises": 100.0, "vicinity": 150.0}
     assert (shops[0].beacons[0].uuid, shops[0].beacons[0].major) in watch.beacons

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -11,7 +9,6 @@ import pytest
 
 from m2s.core.base.errors import Invalid
 from m2s.core.places.hours import hours_of
-from tests.data import data_path
 
 SHOP = hours_of("Mo-Sa 08:30-19:30; PH off", "Europe/Monaco", "MC")
 
@@ -33,7 +30,7 @@ def test_the_closing_time_is_an_instant() -> None:
 
 
 def test_a_change_of_comment_is_not_a_closing() -> None:
-    hours = hours_of('Mo-Fr 08:00-12:00 "a", 12:00-18:00 "b"', "Europe/Paris", "FR")
+    hours = hours_of('Mo-Fr 08:00-12:00 open "a", 12:00-18:00 open "b"', "Europe/Paris", "FR")
     assert hours.closes_at(utc(2026, 11, 3, 9)) == utc(2026, 11, 3, 17)
 
 
@@ -140,31 +137,147 @@ def test_a_country_without_a_calendar_still_has_hours() -> None:
     assert hours_of("Mo-Su 08:00-20:00", "UTC", "ZZ").is_open(utc(2026, 11, 3, 9)) is True
 
 
-def test_plain_weekly_hours_agree_with_the_published_intervals() -> None:
-    berlin = ZoneInfo("Europe/Berlin")
-    with gzip.open(data_path("testcases/opening_hours_intervals.jsonl.gz"), "rt", encoding="utf-8") as lines:
-        cases = [json.loads(line) for line in lines]
-    agreed, differing = 0, set()
-    for case in cases:
-        if case["features"] or case["place"] or case["open_ms"] is None or case["mode"] not in (None, 0):
-            continue
-        try:
-            hours = hours_of(case["value"], "Europe/Berlin", "DE")
-        except Invalid:
-            continue
-        start, end = (
-            datetime.strptime(case[key], "%Y-%m-%d %H:%M").replace(tzinfo=berlin) for key in ("from", "to")
-        )
-        share = hours.open_share(start, end)
-        assert share is not None
-        elapsed = end.astimezone(UTC) - start.astimezone(UTC)
-        if share * elapsed / timedelta(milliseconds=1) == pytest.approx(case["open_ms"], abs=1_000):
-            agreed += 1
-        else:
-            differing.add(case["value"])
-    assert agreed >= 18
-    # The two parsers differ on nights past midnight across two rules, and on blanks in a list of days.
-    assert differing <= {
-        "Mo,Tu,We,Th,Fr,Su 11:00-01:00; Sa 11:00-02:00",
-        "Mo, Tu, We, Th, Fr, Su 11:00-01:00; Sa 11:00-02:00",
-    }
+def test_the_next_opening_of_a_closed_store_is_an_instant() -> None:
+    assert SHOP.opens_at(utc(2026, 11, 3, 7)) == utc(2026, 11, 3, 7, 30)
+    assert SHOP.opens_at(utc(2026, 10, 31, 18, 30)) == utc(2026, 11, 3, 7, 30)
+    assert SHOP.opens_at(utc(2026, 11, 3, 9)) is None
+    assert hours_of("2026 Jan 01-2026 Jan 31", "Europe/Paris", "FR").opens_at(utc(2026, 11, 3, 9)) is None
+    assert hours_of(None, "Europe/Paris", "FR").opens_at(utc(2026, 11, 3, 9)) is None
+
+
+@pytest.mark.parametrize(
+    ("subdivision", "timezone", "day", "is_open"),
+    [
+        (None, "Europe/Paris", (2026, 4, 3), True),
+        ("FR-67", "Europe/Paris", (2026, 4, 3), False),
+        ("57", "Europe/Paris", (2026, 12, 26), False),
+        (None, "Europe/Paris", (2026, 5, 27), True),
+        (None, "America/Guadeloupe", (2026, 5, 27), False),
+        (None, "Europe/Paris", (2027, 12, 20), True),
+        (None, "Indian/Reunion", (2027, 12, 20), False),
+    ],
+)
+def test_holidays_are_those_of_the_region_and_of_overseas_departments(
+    subdivision: str | None, timezone: str, day: tuple[int, int, int], is_open: bool
+) -> None:
+    noon = datetime(*day, 12, tzinfo=ZoneInfo(timezone))
+    hours = hours_of("Mo-Sa 09:00-19:00; PH off", timezone, "FR", subdivision=subdivision)
+    assert hours.is_open(noon) is is_open
+
+
+@pytest.mark.parametrize(
+    ("text", "sunday", "armistice_day", "wednesday"),
+    [
+        ("Mo-Sa 09:00-19:00; Su,PH 10:00-11:00", 1 / 24, 1 / 24, 10 / 24),
+        ("Mo-Sa 09:00-19:00; PH,Su off", 0, 0, 10 / 24),
+        ("Mo-Sa 09:00-19:00, PH 20:00-21:00", 0, 11 / 24, 10 / 24),
+        ("Mo-Sa 09:00-19:00; Nov: PH 10:00-12:00", 0, 2 / 24, 10 / 24),
+        ("Mo-Sa 09:00-19:00; Dec: PH 10:00-12:00", 0, 10 / 24, 10 / 24),
+        ('Mo-Sa 09:00-19:00; PH off "PH, as every year"', 0, 0, 10 / 24),
+        ("PH", 0, 1, 0),
+    ],
+)
+def test_rules_about_holidays_stand_where_they_are_written(
+    text: str, sunday: float, armistice_day: float, wednesday: float
+) -> None:
+    hours = hours_of(text, "Europe/Paris", "FR")
+    days = [datetime(2026, 11, day, tzinfo=ZoneInfo("Europe/Paris")) for day in (8, 11, 18)]
+    shares = [hours.open_share(day, day + timedelta(days=1)) for day in days]
+    assert shares == [pytest.approx(share) for share in (sunday, armistice_day, wednesday)]
+
+
+def test_a_stay_over_new_year_has_the_holidays_of_both_years() -> None:
+    hours = hours_of("Mo-Su 00:00-24:00; PH off", "Europe/Paris", "FR")
+    assert hours.closes_at(utc(2026, 12, 30, 12)) == utc(2026, 12, 31, 23)
+    assert hours.opens_at(utc(2027, 1, 1, 12)) == utc(2027, 1, 1, 23)
+
+
+@pytest.mark.parametrize(
+    ("text", "open_at", "closed_at"),
+    [
+        ("Mo-Sa 18:00-02:00; Su off", (2026, 11, 8, 1), (2026, 11, 9, 1)),
+        ("Mo-Su 18:00-02:00; PH off", (2026, 11, 11, 1), (2026, 11, 12, 1)),
+        ("Su-Th 11:00-23:00; Fr-Sa 11:00-01:00; PH off", (2026, 11, 8, 0), (2026, 11, 9, 0)),
+        ("Mo-Fr 9:00-1:00; Sa off", (2026, 11, 7, 0), (2026, 11, 8, 0)),
+    ],
+)
+def test_a_night_is_not_cut_by_what_holds_for_the_day_after(
+    text: str, open_at: tuple[int, ...], closed_at: tuple[int, ...]
+) -> None:
+    hours = hours_of(text, "Europe/Paris", "FR")
+    paris = ZoneInfo("Europe/Paris")
+    assert hours.is_open(datetime(*open_at, 30, tzinfo=paris)) is True  # type: ignore[misc,arg-type]
+    assert hours.is_open(datetime(*closed_at, 30, tzinfo=paris)) is False  # type: ignore[misc,arg-type]
+
+
+def test_a_night_that_moves_its_day_closes_when_it_says() -> None:
+    hours = hours_of("Mo-Sa 18:00-02:00; Su off", "Europe/Paris", "FR")
+    assert hours.closes_at(utc(2026, 11, 7, 22)) == utc(2026, 11, 8, 1)
+    assert hours.last_closing_of_day(utc(2026, 11, 7, 12)) == utc(2026, 11, 8, 1)
+    assert hours.opens_at(utc(2026, 11, 8, 1)) == utc(2026, 11, 9, 17)
+
+
+def test_what_is_open_on_request_is_not_known_to_be_open() -> None:
+    monday, sunday = utc(2026, 11, 2, 9), utc(2026, 11, 8, 9)
+    assert hours_of('Mo-Fr 09:00-18:00 "on request"', "Europe/Paris", "FR").is_open(monday) is None
+    fallback = hours_of('Mo-Fr 09:00-18:00 || "on request"', "Europe/Paris", "FR")
+    assert (fallback.is_open(monday), fallback.is_open(sunday)) == (True, None)
+    assert fallback.closes_at(monday) == utc(2026, 11, 2, 17)
+    assert fallback.closed_parts(sunday, utc(2026, 11, 8, 12)) == []
+    assert hours_of("Mo-Fr 09:00-18:00 || off", "Europe/Paris", "FR").is_open(sunday) is False
+
+
+def test_a_list_with_blanks_is_one_list() -> None:
+    hours = hours_of("Mo, Tu, We 09:00-18:00; Jan 01, Dec 25 off", "Europe/Paris", "FR")
+    assert [hours.is_open(utc(2026, 11, day, 12)) for day in (2, 3, 4, 5)] == [True, True, True, False]
+    assert hours.is_open(utc(2029, 1, 1, 12)) is False
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "reason"),
+    [
+        ("Mo-Fr sunrise-18:00", 7, "depends on the sun"),
+        ("Mo-Fr 09:00-18:00; SH off", 20, "school holidays"),
+        ("Mo-Fr 09:00-18:00; PH Su off", 20, "on some weekdays only"),
+        ("Fr 17:00+", 4, "no closing time"),
+        ("Mo-Fr 10:00-16:00/01:30", 15, "a timetable"),
+        ("easter -2 days-easter +2 days off", 1, "Easter"),
+        ("Jun 31 off", 1, "there is no Jun 31"),
+        ("Jun 30-24 off", 1, "ends before it begins"),
+        ("Mo-Fr 09:00-18:00 || Sa 10:00-12:00", 19, "only unknown, off or a comment"),
+        ("Fr 22:00-04:00; Sa 20:00-05:00", 15, "join rules with ,"),
+    ],
+)
+def test_what_readers_understand_in_different_ways_is_refused_with_its_column(
+    text: str, column: int, reason: str
+) -> None:
+    with pytest.raises(Invalid, match=f"column {column}: .*{reason}") as caught:
+        hours_of(text, "Europe/Paris", "FR")
+    assert caught.value.code == "opening_hours"
+
+
+CHANGES = [
+    ("Europe/Paris", (2026, 3, 28)),
+    ("Europe/Paris", (2026, 10, 24)),
+    ("Australia/Lord_Howe", (2026, 4, 4)),
+    ("Australia/Lord_Howe", (2026, 10, 3)),
+    ("America/Santiago", (2026, 4, 3)),
+    ("America/Santiago", (2026, 9, 5)),
+    ("Pacific/Chatham", (2026, 4, 4)),
+    ("Africa/Casablanca", (2026, 3, 21)),
+]
+
+
+@pytest.mark.parametrize(
+    "text", ["Mo-Su 02:15-02:45", "Mo-Su 22:00-02:30; Mo off", "Mo-Su 00:30-23:30; PH off"]
+)
+@pytest.mark.parametrize(("timezone", "day"), CHANGES)
+def test_spans_say_what_each_minute_says_when_clocks_change(
+    timezone: str, day: tuple[int, int, int], text: str
+) -> None:
+    hours = hours_of(text, timezone, timezone[:2])
+    start = datetime(*day, 12, 0, tzinfo=ZoneInfo(timezone)).astimezone(UTC)
+    minutes = [start + timedelta(minutes=minute) for minute in range(36 * 60)]
+    by_minute = [at for at in minutes if not hours.is_open(at)]
+    parts = hours.closed_parts(start, minutes[-1] + timedelta(minutes=1))
+    assert [at for at in minutes if any(since <= at < until for since, until in parts)] == by_minute

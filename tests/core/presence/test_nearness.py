@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 from dataclasses import replace
 
+import msgspec
+
 from beacons.ranging import Proximity
 from m2s.core.presence.evidence import Evidence, Kind
 from m2s.core.presence.nearness import BeaconPresence, heard_for, silent, track_beacon
@@ -87,6 +89,6 @@ def test_mocked_late_and_unranged_sightings_change_nothing() -> None:
 def test_a_state_survives_its_row_and_goes_when_silent() -> None:
     (_, _, state) = run(heard(9), heard(18))
     assert state is not None
-    assert BeaconPresence.from_json(state.to_json()) == state
+    assert msgspec.json.decode(msgspec.json.encode(state), type=BeaconPresence) == state
     assert not silent(state, T0 + 378_000)
     assert silent(state, T0 + 378_001)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from m2s.core.places.store import Store
 from m2s.core.places.zone import PREMISES, Circle
 from m2s.core.presence.evidence import Evidence, Kind, Transition
+from m2s.core.presence.rules import StayRules
 from m2s.core.presence.tuning import FACTORS, LEAST, Tally, advice, as_if_wider, tally, too_few
-from m2s.core.presence.visit import StayRules
 from tests.core.places.stores import area_feature, point_feature, stores
 
 T0 = 1_793_606_400_000

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from m2s.core.presence.evidence import Evidence, Kind, Transition
-from m2s.core.presence.visit import Confidence, Stay, StayKind, StayRules, classify, stays, visit_id
+from m2s.core.presence.rules import StayRules
+from m2s.core.presence.visit import Confidence, Stay, StayKind, classify, stays, visit_id
 
 RULES = StayRules(
     dwell_min_s=300,
@@ -81,19 +82,26 @@ def leave(*minutes: float) -> list[Evidence]:
     return fence(Transition.EXIT, *minutes)
 
 
-def beacon(*minutes: float, n: int = 5) -> list[Evidence]:
+def beacon(*minutes: float, n: int = 5, name: str = "b", rssi_dbm: int = -89) -> list[Evidence]:
+    """Bursts of a beacon, as weak as it may be to be near."""
     return [
         evidence(
             m,
-            "b",
+            name,
             kind=Kind.BEACON,
             inside_probability=1.0,
             boundary_distance_m=None,
             accuracy_m=None,
-            samples=tuple((1000 * before, -65) for before in reversed(range(n))),
+            beacon=name,
+            measured_power_dbm=-59,
+            samples=tuple((1000 * before, rssi_dbm) for before in reversed(range(n))),
         )
         for m in minutes
     ]
+
+
+def faint(*minutes: float) -> list[Evidence]:
+    return beacon(*minutes, name="f", rssi_dbm=-90)
 
 
 def told(found: Stay) -> tuple[float, float, str, str]:
@@ -113,14 +121,17 @@ SECOND = 1 / 60
 SCENES = {
     "positions alone": Scene(inside(0, 3, 6), [(0, 6, "medium", "visit")]),
     "fences alone bound a stay but do not confirm it": Scene(
-        [*enter(0), *leave(8)], [(0, 8, "low", "unconfirmed")]
+        [*enter(0), *leave(13)], [(0, 8, "low", "unconfirmed")]
     ),
-    "fences and one fix are a visit": Scene([*enter(0), *inside(2), *leave(8)], [(0, 8, "medium", "visit")]),
+    "fences and one fix are a visit": Scene([*enter(0), *inside(2), *leave(10)], [(0, 5, "medium", "visit")]),
+    "an exit may be told five minutes late": Scene(
+        [*enter(0), *inside(2), *leave(9.99)], [(0, 4.99, "low", "passer_by")]
+    ),
     "beacons alone, two minutes": Scene(
         beacon(0.15, 0.65, 2.15), [(0.15 - 4 * SECOND, 2.15, "high", "visit")]
     ),
     "all three tell one stay": Scene(
-        [*enter(0), *inside(1, 4, 7), *beacon(2.15, 5.15), *leave(9)], [(0, 9, "high", "visit")]
+        [*enter(0), *inside(1, 4, 7), *beacon(2.15, 5.15), *leave(9)], [(0, 7, "high", "visit")]
     ),
     "drive-by with reported speed": Scene([evidence(m, speed_mps=13.0) for m in (0, 0.05, 0.1)], []),
     "drive-by seen by the change of distance": Scene([*outside(0), *inside(0.1), *outside(0.2)], []),
@@ -142,7 +153,13 @@ SCENES = {
         [*inside(0, 6), *outside(7.5), *leave(11)], [(0, 6, "medium", "visit")]
     ),
     "an exit bounds the stay where nothing else does": Scene(
-        [*inside(0, 6), *leave(8)], [(0, 8, "medium", "visit")]
+        [*inside(0, 6), *leave(13)], [(0, 8, "medium", "visit")]
+    ),
+    "an exit soon after the last evidence adds nothing": Scene(
+        [*inside(0, 6), *leave(8)], [(0, 6, "medium", "visit")]
+    ),
+    "after an exit a probable fix does not carry on": Scene(
+        [*inside(0, 6), *leave(7), *maybe(8)], [(0, 6, "medium", "visit")]
     ),
     "an exit without enter after the gap is not believed": Scene(
         [*inside(0, 6), *leave(17)], [(0, 6, "medium", "visit")]
@@ -156,21 +173,21 @@ SCENES = {
         [*inside(0, 4), *outside(6), *inside(9, 12)], [(0, 12, "medium", "visit")]
     ),
     "the fence bridges an hour without signal": Scene(
-        [*enter(0), *inside(1, 60), *leave(62)], [(0, 62, "medium", "visit")]
+        [*enter(0), *inside(1, 60), *leave(62)], [(0, 60, "medium", "visit")]
     ),
     "a dwell event hands the bridge on": Scene(
-        [*enter(0), *fence(Transition.DWELL, 20), *inside(41), *leave(60)], [(0, 60, "medium", "visit")]
+        [*enter(0), *fence(Transition.DWELL, 20), *inside(41), *leave(60)], [(0, 55, "medium", "visit")]
     ),
     "an enter answered by another enter bridges nothing": Scene(
         [*enter(0), *enter(60), *leave(70)],
-        [(0, 0, "low", "passer_by"), (60, 70, "low", "unconfirmed")],
+        [(0, 0, "low", "passer_by"), (60, 65, "low", "unconfirmed")],
     ),
     "no bridge over a leaving fix": Scene(
         [*enter(0), *outside(15), *leave(40)], [(0, 0, "low", "passer_by")]
     ),
     "no bridge to a return after a leaving fix": Scene(
         [*enter(0), *outside(15), *inside(30), *leave(40)],
-        [(0, 0, "low", "passer_by"), (30, 40, "low", "unconfirmed")],
+        [(0, 0, "low", "passer_by"), (30, 35, "low", "unconfirmed")],
     ),
     "a bridge ends at the leaving fix that a late exit confirms": Scene(
         [*enter(0), *inside(1, 30), *outside(32, 34), *leave(37)], [(0, 30, "medium", "visit")]
@@ -181,23 +198,51 @@ SCENES = {
     ),
     "a bridge that ended at a leaving fix reaches no return": Scene(
         [*enter(0), *inside(1), *outside(15), *inside(17), *leave(19)],
-        [(0, 1, "low", "passer_by"), (17, 19, "low", "passer_by")],
+        [(0, 1, "low", "passer_by"), (17, 17, "low", "passer_by")],
     ),
     "a dwell confirms no leaving fix": Scene(
         [*enter(0), *inside(1, 30), *outside(32), *fence(Transition.DWELL, 34)],
         [(0, 1, "low", "passer_by"), (30, 34, "low", "passer_by")],
     ),
     "an exit answers one enter only": Scene(
-        [*enter(0), *inside(1), *leave(5), *inside(25), *leave(40)],
-        [(0, 5, "medium", "visit"), (25, 25, "low", "passer_by")],
+        [*enter(0), *inside(1), *leave(12), *inside(25), *leave(40)],
+        [(0, 7, "medium", "visit"), (25, 25, "low", "passer_by")],
     ),
     "a leaving fix while a beacon is heard does not end the stay": Scene(
-        [*enter(0), *beacon(1.15, 7.15), *outside(7.4), *leave(9)], [(0, 9, "high", "visit")]
+        [*enter(0), *beacon(1.15, 7.15), *outside(7.4), *beacon(9.15)], [(0, 9.15, "high", "visit")]
     ),
     "no bridge past sixteen hours": Scene([*enter(0), *leave(16 * 60 + 1)], [(0, 0, "low", "passer_by")]),
     "beacons outrank a position that drifted away": Scene(
-        [*enter(0), *beacon(1.15, 7.15), *outside(4), *leave(8)], [(0, 8, "high", "visit")]
+        [*enter(0), *beacon(1.15, 7.15), *outside(4), *leave(8)], [(0, 7.15, "high", "visit")]
     ),
+    "faint signals alone are nothing": Scene(faint(*range(20)), []),
+    "faint signals carry a stay on": Scene(
+        [*beacon(1.15, 3.15), *faint(8.15, 17.15)], [(1.15 - 4 * SECOND, 17.15, "high", "visit")]
+    ),
+    "faint signals after the gap do not": Scene(
+        [*beacon(1.15, 3.15), *faint(13.3)], [(1.15 - 4 * SECOND, 3.15, "high", "visit")]
+    ),
+    "faint signals after leaving do not": Scene(
+        [*beacon(1.15, 3.15), *leave(4), *faint(5.15)], [(1.15 - 4 * SECOND, 3.15, "high", "visit")]
+    ),
+    "who hears most signals faintly is behind a wall": Scene(
+        [*beacon(1.15, 9.15), *faint(2.15, 4.15, 6.15)], [(1.15 - 4 * SECOND, 9.15, "low", "unconfirmed")]
+    ),
+    "who is behind a wall by beacons can be inside by positions": Scene(
+        [*beacon(1.15, 9.15), *faint(2.15, 4.15, 6.15), *inside(3, 8)],
+        [(1.15 - 4 * SECOND, 9.15, "medium", "visit")],
+    ),
+    "of several beacons one that is near is enough": Scene(
+        [*beacon(1.15, 3.15), *faint(1.15, 3.15)], [(1.15 - 4 * SECOND, 3.15, "high", "visit")]
+    ),
+    "a window that is near and a fix": Scene(
+        [*beacon(1.15), *inside(7)], [(1.15 - 4 * SECOND, 7, "medium", "visit")]
+    ),
+    "two probable fixes are as good as one sure one": Scene(
+        [*maybe(0, 2), *inside(6)], [(0, 6, "medium", "visit")]
+    ),
+    "four probable fixes are a visit": Scene(maybe(0, 2, 4, 6), [(0, 6, "medium", "visit")]),
+    "three probable fixes are not": Scene(maybe(0, 3, 6), [(0, 6, "low", "unconfirmed")]),
     "a whole working day is no visit": Scene(inside(*range(0, 481, 8)), [(0, 480, "medium", "too_long")]),
     "spoofed positions are nothing": Scene([evidence(m, mocked=True) for m in (0, 3, 6)], []),
     "inaccurate positions are nothing": Scene([evidence(m, accuracy_m=65.0) for m in (0, 3, 6)], []),
@@ -216,12 +261,44 @@ def test_scene(name: str) -> None:
     assert [stay[:2] for stay in found] == [pytest.approx(stay[:2], abs=1e-3) for stay in scene.expected]
 
 
+BIG_CIRCLE = {
+    "a fence event is no evidence of being inside": Scene([*enter(0), *leave(13)], []),
+    "an exit does not carry a stay on": Scene([*inside(0, 6), *leave(13)], [(0, 6, "medium", "visit")]),
+    "fences and one fix are no visit": Scene(
+        [*enter(0), *inside(2), *leave(20)], [(2, 2, "low", "passer_by")]
+    ),
+    "the fence bridges an hour without signal": Scene(
+        [*enter(0), *inside(1, 60), *leave(62)], [(1, 60, "medium", "visit")]
+    ),
+    "who has left the circle has left": Scene(
+        [*inside(0, 6), *leave(7), *maybe(8)], [(0, 6, "medium", "visit")]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BIG_CIRCLE)
+def test_scene_where_phones_watch_a_circle_much_larger_than_the_premises(name: str) -> None:
+    scene = BIG_CIRCLE[name]
+    assert [told(stay) for stay in stays(scene.told, replace(RULES, fence_fits=False))] == scene.expected
+
+
+def test_each_beacon_that_is_near_in_a_window_scores_as_three_positions() -> None:
+    (stay,) = stays([*beacon(1.15, 3.15), *beacon(3.15, name="c"), *faint(1.15), *inside(2)], RULES)
+    assert stay.score == pytest.approx(3 * 3 + 0.95)
+    assert (stay.beacon_windows, stay.heard) == (2, True)
+
+
+def test_how_weak_a_beacon_may_be_is_a_matter_of_the_premises() -> None:
+    (stay,) = stays(faint(1.15, 3.15), replace(RULES, faint_db=31))
+    assert (stay.heard, stay.confidence) == (True, Confidence.HIGH)
+
+
 def test_a_stay_says_who_told_it() -> None:
     (stay,) = stays([*enter(0), *inside(1), *beacon(2.15), *leave(9)], RULES)
     assert (stay.has_enter, stay.has_exit, stay.inside_fixes, stay.beacon_windows) == (True, True, 1, 1)
     assert stay.sources == (Kind.BEACON, Kind.GEOFENCE, Kind.LOCATION)
     assert stay.first_sighting_id == "enter0"
-    assert stay.dwell_s == 540
+    assert stay.dwell_s == 240
 
 
 def test_a_window_is_named_after_the_sighting_of_its_first_sample() -> None:
@@ -252,13 +329,13 @@ def test_a_visit_keeps_its_name_while_it_lasts() -> None:
 
 
 def one_of_any_kind(index: int, minute: float, shape: int) -> Evidence:
-    makers = (inside, maybe, near, outside, enter, leave, beacon)
+    makers = (inside, maybe, near, outside, enter, leave, beacon, faint)
     made = makers[shape % len(makers)](minute)[0]
     device = "dev" if shape < 3 * len(makers) else "tab"
     return replace(made, sighting_id=f"s{index}", device_id=device)
 
 
-stories = st.lists(st.tuples(st.integers(0, 360), st.integers(0, 27)), max_size=30).map(
+stories = st.lists(st.tuples(st.integers(0, 360), st.integers(0, 31)), max_size=30).map(
     lambda moments: [one_of_any_kind(i, m / 6, shape) for i, (m, shape) in enumerate(moments)]
 )
 

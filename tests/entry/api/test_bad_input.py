@@ -23,6 +23,8 @@ ROUTES: dict[tuple[str, str, str], dict[str, Any]] = {
     ("PUT", "/v1/devices/me/consents", "device"): {"consents": [CONSENT]},
     ("POST", "/v1/devices/me/identify", "device"): {"phone": "+33612345678"},
     ("POST", "/v1/redemptions", "till"): {"code": "x", "store_id": "port", "amount": 5, "currency": "EUR"},
+    ("POST", "/v1/purchases", "till"): {"purchases": []},
+    ("POST", "/v1/research", "device"): {"research": [], "sent_at": "2026-11-03T08:00:00Z"},
     ("PUT", "/v1/stores", "manager"): STORES,
 }
 RAW = {

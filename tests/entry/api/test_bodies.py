@@ -126,6 +126,31 @@ def test_a_gzip_bomb_stops_at_the_limit() -> None:
     assert wire.taken <= 2
 
 
+def test_a_gzip_bomb_is_refused_by_its_first_steps() -> None:
+    packed = gzip.compress(bytes(50_000_000), 9)
+    with pytest.raises(TooLarge, match="100 times"):
+        read(Wire([packed]), GZIP, limit=1_000_000)
+
+
+def test_others_have_their_turn_while_a_body_is_inflated() -> None:
+    text = bytes(Random(1).choices(b" \n", k=1_000_000))
+
+    async def turns_of_others() -> int:
+        with Room().hold() as held:
+            wire = Wire([gzip.compress(text)])
+            reading = asyncio.ensure_future(
+                read_body(wire.receive, GZIP, limit=len(text), held=held, gzip_allowed=True)
+            )
+            turns = 0
+            while not reading.done():
+                await asyncio.sleep(0)
+                turns += 1
+            assert reading.result() == text
+            return turns
+
+    assert asyncio.run(turns_of_others()) >= len(text) // 65_536
+
+
 @pytest.mark.parametrize(
     "body",
     [b"not gzip", gzip.compress(b"abc")[:-4], gzip.compress(b"abc") + b"more", gzip.compress(b"a") * 2, b""],

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import select
 import socket
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,11 +15,14 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from starlette.types import Receive, Scope, Send
+from uvicorn.config import Config
+from uvicorn.server import ServerState
 
 from m2s.adapters.storage.migrate import upgrade
 from m2s.app.access import Role
 from m2s.bootstrap import build_engine
-from m2s.entry.api.connections import MOST_PIPELINED, MOST_REST_BYTES, Patience
+from m2s.entry.api.connections import MOST_PIPELINED, MOST_REST_BYTES, Connections, Patience
 from m2s.entry.api.room import MOST_HELD_BYTES
 from m2s.entry.api.sightings import MOST_BYTES
 from m2s.entry.cli.server import Server
@@ -87,6 +92,10 @@ def serving(
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
     with serving(tmp_path_factory.mktemp("served")) as found:
         yield found
+
+
+async def nothing(_scope: Scope, _receive: Receive, _send: Send) -> None:
+    """An application that is never asked."""
 
 
 def answer(connection: socket.socket) -> bytes:
@@ -231,17 +240,19 @@ def test_requests_sent_far_ahead_are_refused(address: Address) -> None:
         assert answer(connection).count(b"HTTP/1.1 200 ") <= MOST_PIPELINED + 1
 
 
-def test_an_answer_that_nobody_takes_is_given_up(address: Address) -> None:
-    before = address.cut_off("answer")
+def test_an_answer_that_nobody_takes_is_given_up_without_a_word(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     ask = b"GET /openapi.json HTTP/1.1\r\nHost: m2s\r\n\r\n"
-    with socket.socket() as connection:
+    with serving(tmp_path) as address, socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.settimeout(WAIT_S)
         connection.connect((address.host, address.port))
         connection.sendall(ask * (MOST_PIPELINED - 4))
         until_s = time.monotonic() + WAIT_S
-        while address.cut_off("answer") == before:
+        while not address.cut_off("answer"):
             assert time.monotonic() < until_s
+    assert "failed" not in capsys.readouterr().out
 
 
 def test_too_many_connections_cost_those_that_wait_and_not_who_asks(tmp_path: Path) -> None:
@@ -257,6 +268,46 @@ def test_too_many_connections_cost_those_that_wait_and_not_who_asks(tmp_path: Pa
         finally:
             for connection in slow:
                 connection.close()
+
+
+def test_of_those_overdue_together_a_few_are_cut_off_at_a_time() -> None:
+    number = 120
+    by_turn: Counter[int] = Counter()
+
+    async def cut_off_by_turn() -> None:
+        loop, turn, over = asyncio.get_running_loop(), 0, asyncio.Event()
+
+        def next_turn() -> None:
+            nonlocal turn
+            turn += 1
+            if not over.is_set():
+                loop.call_soon(next_turn)
+
+        def cut_off(_reason: str) -> None:
+            by_turn[turn] += 1
+            if by_turn.total() == number:
+                over.set()
+
+        connections = Connections(number, cut_off=cut_off, patience=SHORT)
+        config, state = Config(nothing), ServerState()
+        config.load()
+        listener = await loop.create_server(
+            lambda: connections.accept(config, state, {}, loop), "127.0.0.1", backlog=number
+        )
+        host, port = listener.sockets[0].getsockname()
+        begun = [socket.create_connection((host, port)) for _ in range(number)]
+        next_turn()
+        try:
+            await asyncio.wait_for(over.wait(), WAIT_S)
+        finally:
+            for connection in begun:
+                connection.close()
+            listener.close()
+            while len(connections):
+                await asyncio.sleep(0)
+
+    asyncio.run(cut_off_by_turn())
+    assert max(by_turn.values()) < number / 3
 
 
 def test_stalled_bodies_make_way_for_those_that_come(tmp_path: Path) -> None:

@@ -80,9 +80,17 @@ def test_the_zone_of_a_running_campaign_outranks_the_nearer_one(service: Service
     assert only(service) == "port/vicinity"
 
 
-def test_a_campaign_counts_from_a_day_before_it_begins_until_it_is_over(service: Service) -> None:
-    dated = "from: 2026-11-05\nuntil: 2026-11-05\nholdout"
-    put_campaign(service, CAMPAIGN.replace("holdout", dated).replace("{tags: [bakery]}", "{ids: [port]}"))
+@pytest.mark.parametrize(
+    ("key", "dated"),
+    [
+        ("holdout", "from: 2026-11-05\nuntil: 2026-11-05\nholdout"),
+        ("    trigger", "    from: 2026-11-05\n    until: 2026-11-05\n    trigger"),
+    ],
+)
+def test_a_campaign_or_an_offer_counts_from_a_day_before_it_begins_until_it_is_over(
+    service: Service, key: str, dated: str
+) -> None:
+    put_campaign(service, CAMPAIGN.replace(key, dated).replace("{tags: [bakery]}", "{ids: [port]}"))
     needed = []
     for _ in range(4):
         needed.append(only(service) == "port/vicinity")

@@ -60,7 +60,7 @@ offers:
     valid_for: 45m
     coupon: {value: 1.00 EUR, min_basket: 5.00 EUR, expires: 1d}
     message:
-      push: {title: {en: "Warm"}, body: {en: "Still warm at {store_name}"}}
+      push: {title: {en: "Warm"}, body: {en: "At {store_name}: {value} from {min_basket} until {expires}"}}
 """
 
 

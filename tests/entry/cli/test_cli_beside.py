@@ -26,6 +26,10 @@ NEVER_THE_SAME = re.compile(
 
 BAD_CSV = "id,name,latitude,longitude,timezone\nlyon,Lyon,91,4.85,Europe/Paris\n"
 GOOD_CSV = BAD_CSV.replace("91", "45.75")
+BASKETS_CSV = """purchase_id,store_id,at,amount,discount,currency,customer_id
+1,example-bakery,2026-11-01T10:00:00+01:00,12.50,0,EUR,c1
+2,nowhere,2026-11-01T10:00:00+01:00,12.50,0,EUR,c1
+"""
 
 SAME = {
     "stores import": ("new.csv", "new.csv --json", "stores.geojson", "bad.csv", "none.csv"),
@@ -40,13 +44,22 @@ SAME = {
         "other.yaml other.yaml",
         "latin.yaml",
     ),
+    "campaigns schema": ("",),
+    "campaigns plan": ("campaigns/welcome.yaml", "broken.yaml"),
+    "campaigns backtest": ("campaigns/welcome.yaml --from 2026-11-01 --to 2026-11-02", "broken.yaml"),
     "campaigns list": ("",),
     "campaigns pause": ("welcome", "nowhere"),
     "campaigns resume": ("welcome",),
     "campaigns stop": ("welcome",),
+    "purchases import": ("baskets.csv", "baskets.csv --json", "customers.csv", "none.csv"),
+    "customers import": ("customers.csv", "customers.csv --country FR --json", "none.csv"),
     "keys create": ("--role sdk", "--role till --store example-bakery --json", "--role till --store nowhere"),
     "keys list": ("", "--json"),
     "keys revoke": ("nowhere",),
+    "webhooks add": ("http://shop.example/m2s", "https://shop.example/m2s --event nothing"),
+    "webhooks list": ("", "--json"),
+    "webhooks rotate": ("nowhere",),
+    "webhooks remove": ("nowhere",),
     "dead-letters list": ("", "--json"),
     "dead-letters replay": ("dl_nowhere",),
     "dead-letters drop": ("dl_nowhere",),
@@ -107,7 +120,8 @@ def twins(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Iterator[Twins]:
 
 def test_each_command_is_either_the_same_beside_a_server_or_refused() -> None:
     all_commands = {" ".join(path) for path in commands()}
-    assert set(SAME) | set(REFUSED) | {"demo"} == all_commands
+    # The doctor says who serves: tests/entry/cli/test_cli_doctor.py.
+    assert set(SAME) | set(REFUSED) | {"demo", "doctor"} == all_commands
     assert set(orders.ORDERS) <= set(SAME)
 
 
@@ -156,6 +170,8 @@ def test_what_a_command_changed_is_in_force_in_the_server_at_once(twins: Twins) 
 def _write_files() -> None:
     Path("new.csv").write_text(GOOD_CSV)
     Path("bad.csv").write_text(BAD_CSV)
+    Path("baskets.csv").write_text(BASKETS_CSV)
+    Path("customers.csv").write_text("customer_id,phone,since\nc1,0612345678,2020-01-01\nc2,12,\n")
     welcome = Path("campaigns/welcome.yaml").read_text(encoding="utf-8")
     other = welcome.replace("campaign: welcome", "campaign: other")
     Path("changed.yaml").write_text(other.replace("other", "changed"), encoding="utf-8")

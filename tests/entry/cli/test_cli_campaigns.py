@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from campaigns.schema import campaign_schema
 from tests.entry.cli.conftest import Shell
 
 WELCOME = "campaigns/welcome.yaml"
@@ -50,6 +51,27 @@ def test_without_a_database_names_are_not_checked_and_that_is_said(shop: Shell) 
         assert "zones and places exist was NOT checked" in result.stderr
         assert "database" not in result.stdout
     assert not Path("m2s.sqlite3").exists()
+
+
+@pytest.mark.parametrize("command", ["validate", "apply"])
+def test_an_sms_is_held_against_the_law_that_the_settings_name(
+    shop: Shell, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = """\
+campaign: spring
+name: Spring
+stores: {all: true}
+offers:
+  - offer: shoes
+    trigger: {near: vicinity}
+    channels: [sms]
+    message: {sms: {en: "{brand}: open late on Thursday. Reply STOP"}}
+"""
+    Path("spring.yaml").write_text(text, encoding="utf-8")
+    refused = shop.run("campaigns", command, "spring.yaml", code=1)
+    assert "spring.yaml:8:25: a sender that is a name cannot be answered" in refused.stderr
+    monkeypatch.setenv("M2S_SEND_LAW", "us-tcpa")
+    shop.run("campaigns", command, "spring.yaml")
 
 
 def test_problems_are_data_with_json(shop: Shell) -> None:
@@ -104,3 +126,10 @@ def test_a_campaign_that_does_not_exist_is_refused(shop: Shell) -> None:
 def test_bytes_that_are_not_yaml_are_a_problem_and_not_a_crash(shop: Shell) -> None:
     Path("bytes.yaml").write_bytes(b"campaign: \xff\n")
     assert "0xFF" in shop.run("campaigns", "apply", "bytes.yaml", code=1).stderr
+
+
+def test_the_schema_of_campaign_files_is_printed_without_any_database(shop: Shell) -> None:
+    Path("m2s.sqlite3").unlink()
+    printed = json.loads(shop.run("campaigns", "schema").stdout)
+    assert printed == campaign_schema()
+    assert "trigger" in printed["properties"]["offers"]["items"]["required"]

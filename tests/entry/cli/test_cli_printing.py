@@ -11,9 +11,9 @@ OFFERS = REPORTS["offers"][0]
 ROWS = [
     [
         *("croissant-november", "warm-croissant", 412, 45, {"pressure": 120, "store_open": 3, "law": 64}, 17),
-        *(402, 88, 44, 7, 0.0598, -0.0342, 0.1411, "shown"),
+        *(402, 88, 44, 7, 0.0598, -0.0342, 0.1411, 0, "shown"),
     ],
-    ["next-door", "come-in", 0, 0, {}, 0, *([None] * 7), "too_few"],
+    ["next-door", "come-in", 0, 0, {}, 0, *([None] * 8), "too_few"],
 ]
 
 

@@ -22,6 +22,16 @@ WRITERS = ("db upgrade", "campaigns pause welcome", "keys create --role sdk", "s
         ("prot = 8080", "m2s.toml: prot: there is no such setting; did you mean port?"),
         ("[channels]\npuhs = 'x'", "m2s.toml: channels.puhs: there is no such setting; did you mean push?"),
         ("[channels.webhook]\nurl = 'x'", "m2s.toml: channels.webhook.secret: it is missing"),
+        (
+            "[delivery]\ncalls_at_one = 1",
+            "m2s.toml: delivery.calls_at_one: there is no such setting; did you mean calls_at_once?",
+        ),
+        ("[delivery]\ncalls_at_once = 9", "m2s.toml: delivery.calls_at_once: write 8 or less"),
+        (
+            "[delivery.rate_per_s]\nsmss = 1",
+            "m2s.toml: delivery.rate_per_s.smss: there is no such setting; did you mean sms?",
+        ),
+        ("[delivery.rate_per_s]\nsms = 0", "m2s.toml: delivery.rate_per_s.sms: write more than 0"),
         ("port = true", "m2s.toml: port: true and false are no numbers"),
         ("universal_holdout = false", "m2s.toml: universal_holdout: true and false are no numbers"),
         ("port = 'http'", "m2s.toml: port: write a whole number, such as 8000"),
@@ -34,6 +44,22 @@ WRITERS = ("db upgrade", "campaigns pause welcome", "keys create --role sdk", "s
             "m2s.toml: timezone: 'Europe/Pari' is not a time zone; did you mean Europe/Paris?",
         ),
         ("timezone = ''", "m2s.toml: timezone: '' is not a time zone; write an IANA name"),
+        (
+            "send_law = 'fr-strikt'",
+            "m2s.toml: send_law: 'fr-strikt' is not a send law; did you mean fr-strict?",
+        ),
+        (
+            "[channels]\nsms = 'ovh'\n[channels.ovh]\nsender = '0612345678'",
+            "m2s.toml: channels: ovh: sender: 0612345678 is a number for calls between people",
+        ),
+        (
+            "send_law = 'us-tcpa'\n[channels]\nsms = 'ovh'\n[channels.ovh]\nsender = 'Le Fournil'",
+            "m2s.toml: channels: ovh: sender: 'Le Fournil' is a name: us-tcpa asks for a number",
+        ),
+        (
+            "stop_number = '38123'",
+            "m2s.toml: channels: stop_number: STOP goes to 38123, which is no number for",
+        ),
         ("port = ", "m2s.toml is not TOML: "),
         ("host = '\udcff'", "m2s.toml is not TOML: "),
     ],
@@ -132,3 +158,15 @@ def test_what_init_cannot_write_is_told_in_one_line(shell: Shell) -> None:
     Path("campaigns").write_text("mine")
     told = shell.run("init", code=1).stderr
     assert told == "m2s: campaigns cannot be written: file exists\n"
+
+
+def test_a_stop_number_may_be_any_where_the_law_names_none_or_the_sender_can_be_answered(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "m2s.toml"
+    for text in (
+        "stop_number = '40404'\nsend_law = 'us-tcpa'",
+        "stop_number = '+33937001234'\n[channels]\nsms = 'ovh'\n[channels.ovh]\nsender = '+33937001234'",
+    ):
+        file.write_text(text, encoding="utf-8")
+        assert load_settings(file).stop_number in text

@@ -34,14 +34,16 @@ def commands() -> Iterator[tuple[str, ...]]:
 
 def test_there_are_the_commands_that_the_interface_names() -> None:
     assert {" ".join(path) for path in commands()} == {
-        *("demo", "init", "serve", "explain", "report", "simulate", "replay", "db upgrade"),
+        *("demo", "doctor", "init", "serve", "explain", "report", "simulate", "replay", "db upgrade"),
         *("beacon frame", "beacon decode"),
         *("stores import", "stores list", "stores show", "stores check"),
         *("campaigns validate", "campaigns apply", "campaigns list"),
-        *("campaigns pause", "campaigns resume", "campaigns stop"),
+        *("campaigns plan", "campaigns backtest"),
+        *("campaigns pause", "campaigns resume", "campaigns stop", "campaigns schema"),
         *("keys create", "keys list", "keys revoke"),
+        *("webhooks add", "webhooks list", "webhooks rotate", "webhooks remove"),
         *("dead-letters list", "dead-letters replay", "dead-letters drop", "retention run"),
-        "visits rebuild",
+        *("visits rebuild", "purchases import", "customers import"),
     }
 
 

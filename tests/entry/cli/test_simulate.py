@@ -44,7 +44,12 @@ offers:
     channels: [push]
     valid_for: 60m
     coupon: {value: 1.00 EUR, min_basket: 5.00 EUR, expires: closing}
-    message: {push: {title: {en: "Come in", fr: "Entrez"}, body: {en: "Code {code}", fr: "Code {code}"}}}
+    message:
+      push:
+        title: {en: "Come in", fr: "Entrez"}
+        body:
+          en: "{value} from {min_basket} until {expires}. Code {code}"
+          fr: "{value} des {min_basket} jusqu'au {expires}. Code {code}"
 """
 
 

@@ -2,6 +2,12 @@
 
 from alembic import context
 
+from m2s.adapters.storage import (  # noqa: F401  they add their tables
+    tables_callbacks,
+    tables_inputs,
+    tables_spending,
+    tables_webhooks,
+)
 from m2s.adapters.storage.tables import metadata
 
 context.configure(

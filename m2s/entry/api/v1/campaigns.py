@@ -1,11 +1,13 @@
 """Routes of campaigns: check a YAML text, put it into force, pause, resume and stop it."""
 
+import json
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
 from campaigns.identity import version_of
+from campaigns.schema import campaign_schema
 from m2s.app.access import Role
 from m2s.app.rows import CampaignRow
 from m2s.entry.api.bodies import media_type
@@ -17,7 +19,8 @@ router = APIRouter(route_class=Door, tags=["campaigns"])
 
 YAML = "application/yaml"
 MOST_YAML_BYTES = 256 * 1024
-_YAML_BODY: dict[str, Any] = {
+_SCHEMA = "application/schema+json"
+YAML_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {YAML: {"schema": {"type": "string", "description": "One campaign in YAML 1.2"}}},
@@ -61,10 +64,10 @@ class CheckedCampaign(BaseModel):
     offers: list[str]
 
 
-@router.post("/v1/campaigns/validate", **allowed(Role.MANAGER, max_body_bytes=MOST_YAML_BYTES, **_YAML_BODY))
+@router.post("/v1/campaigns/validate", **allowed(Role.MANAGER, max_body_bytes=MOST_YAML_BYTES, **YAML_BODY))
 def validate_campaign(engine: Here, request: Request, body: BodyBytes) -> CheckedCampaign:
     """Checks a campaign against the stores in force and changes nothing."""
-    campaign = engine.publish.check_campaign(_yaml(request, body))
+    campaign = engine.publish.check_campaign(yaml_of(request, body))
     return CheckedCampaign(
         campaign_id=campaign.id, version=version_of(campaign), offers=[offer.id for offer in campaign.offers]
     )
@@ -73,13 +76,13 @@ def validate_campaign(engine: Here, request: Request, body: BodyBytes) -> Checke
 @router.put(
     "/v1/campaigns/{campaign_id}",
     responses={201: {"model": AppliedCampaign}},
-    **allowed(Role.MANAGER, max_body_bytes=MOST_YAML_BYTES, **_YAML_BODY),
+    **allowed(Role.MANAGER, max_body_bytes=MOST_YAML_BYTES, **YAML_BODY),
 )
 def put_campaign(
     engine: Here, request: Request, campaign_id: Id, body: BodyBytes, response: Response
 ) -> AppliedCampaign:
     """Puts a campaign into force; a paused one stays paused."""
-    applied = engine.publish.apply_campaign(campaign_id, _yaml(request, body))
+    applied = engine.publish.apply_campaign(campaign_id, yaml_of(request, body))
     if applied.change == "created":
         response.status_code = 201
     return AppliedCampaign(**_fields(applied.campaign), change=applied.change)
@@ -89,6 +92,17 @@ def put_campaign(
 def get_campaigns(engine: Here) -> Campaigns:
     """Every campaign ever applied, sorted by id."""
     return Campaigns(campaigns=[_campaign(row) for row in engine.publish.campaigns()])
+
+
+@router.get(
+    "/v1/campaigns/schema.json",
+    response_class=Response,
+    responses={200: {"content": {_SCHEMA: {"schema": {"type": "object"}}}}},
+    **allowed(),
+)
+def get_campaign_schema() -> Response:
+    """The JSON Schema of a campaign file, for editors; it stands in for no check of `validate`."""
+    return Response(json.dumps(campaign_schema(), ensure_ascii=False), media_type=_SCHEMA)
 
 
 @router.get("/v1/campaigns/{campaign_id}", **allowed(Role.MANAGER))
@@ -116,7 +130,8 @@ def stop_campaign(engine: Here, campaign_id: Id) -> Campaign:
     return _campaign(engine.publish.stop(campaign_id))
 
 
-def _yaml(request: Request, body: bytes) -> bytes:
+def yaml_of(request: Request, body: bytes) -> bytes:
+    """The body, if it says that it is YAML."""
     if media_type(request.scope["headers"]) not in (YAML, "application/x-yaml", "text/yaml"):
         raise UnsupportedMedia(f"send the campaign as {YAML}")
     return body

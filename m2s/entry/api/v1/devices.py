@@ -6,6 +6,7 @@ from fastapi import APIRouter, Header, Response
 from pydantic import Field
 
 from m2s.app.access import Role
+from m2s.app.inputs import Pivots as PivotIds
 from m2s.app.rows import ConsentRow, DeviceRow
 from m2s.core.base.errors import Invalid, Problem
 from m2s.entry.api.door import Caller, Door, Here, OwnDevice, OwnKey, allowed
@@ -48,7 +49,12 @@ class Pivots(LenientBody):
     """Keys of the shopper in the retailer's other systems; `device_id` from role `server` only."""
 
     device_id: Id | None = None
-    phone: Annotated[str, Field(max_length=32, description="E.164, like +33612345678")] | None = None
+    phone: (
+        Annotated[
+            str, Field(max_length=32, description="E.164, like +33612345678; or as in the stores' country")
+        ]
+        | None
+    ) = None
     email: Annotated[str, Field(max_length=320)] | None = None
     customer_id: Text64 | None = None
     loyalty_id: Text64 | None = None
@@ -95,7 +101,7 @@ def update_device(engine: Here, own: OwnDevice, details: DeviceDetails) -> Devic
     "/v1/devices/me/identify", status_code=204, response_class=Response, **allowed(Role.DEVICE, Role.SERVER)
 )
 def identify_shopper(engine: Here, caller: Caller, pivots: Pivots) -> None:
-    """Tells the shopper's phone number; role `server` says which device, and is believed about a number in use."""
+    """Tells whose the device is. Role `server` says which device, and is believed about what another shopper has."""
     if caller.device is not None and pivots.device_id not in (None, caller.device.id):
         raise _device_problem("a device speaks for itself only: leave device_id out")
     device = caller.device
@@ -104,7 +110,7 @@ def identify_shopper(engine: Here, caller: Caller, pivots: Pivots) -> None:
             raise _device_problem("role `server` has to say which device it speaks of")
         device = engine.devices.device(pivots.device_id)
     given: dict[str, Any] = pivots.model_dump(exclude_none=True, exclude={"device_id"})
-    engine.devices.identify(device, given, vouched=caller.role is Role.SERVER)
+    engine.identify.identify(device, PivotIds(**given), vouched=caller.role is Role.SERVER)
 
 
 @router.put("/v1/devices/me/consents", **allowed(Role.DEVICE))

@@ -10,7 +10,8 @@ revision = "0001"
 down_revision: str | None = None
 
 _SEQ = sa.Integer()
-_WAITING = sa.text("state IN ('planned', 'claimed', 'sending')")
+_WAITING = sa.text("state IN ('planned', 'claimed', 'sending', 'unknown')")
+_PLANNED = sa.text("state = 'planned'")
 _OPEN = sa.text("status = 'open'")
 
 
@@ -104,7 +105,8 @@ def _people() -> None:
         "consents",
         sa.Column("seq", _SEQ, autoincrement=True, nullable=False),
         sa.Column("shopper_id", sa.Text(), nullable=False),
-        sa.Column("device_id", sa.Text(), nullable=False),
+        sa.Column("device_id", sa.Text()),
+        sa.Column("source", sa.Text()),
         sa.Column("purpose", sa.Text(), nullable=False),
         sa.Column("channel", sa.Text()),
         sa.Column("granted", sa.Boolean(), nullable=False),
@@ -121,6 +123,7 @@ def _people() -> None:
         sa.Column("token_hash", sa.LargeBinary(), nullable=False),
         sa.Column("platform", sa.Text()),
         sa.Column("push_token", sa.Text()),
+        sa.Column("push_token_at", sa.BigInteger()),
         sa.Column("language", sa.Text()),
         sa.Column("timezone", sa.Text()),
         sa.Column("os_permissions", sa.Text()),
@@ -262,6 +265,7 @@ def _decisions() -> None:
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("decided_at", sa.BigInteger(), nullable=False),
         sa.Column("valid_until", sa.BigInteger(), nullable=False),
+        sa.Column("tags", sa.Text()),
         sa.PrimaryKeyConstraint("id", name="pk_decisions"),
         sa.UniqueConstraint("campaign_id", "offer_id", "occasion_key", name="uq_decisions_occasion"),
     )
@@ -338,11 +342,16 @@ def _messages() -> None:
         sa.Column("tries", sa.Integer(), nullable=False),
         sa.Column("fence", sa.Integer(), nullable=False),
         sa.Column("lost", sa.Integer(), nullable=False, server_default="0"),
+        sa.Column("doubted", sa.Boolean(), nullable=False, server_default="0"),
+        sa.Column("fallbacks", sa.Text()),
         sa.Column("leased_until_s", sa.Float()),
         sa.PrimaryKeyConstraint("id", name="pk_messages"),
         sa.UniqueConstraint("decision_id", name="uq_messages_decision_id"),
     )
     op.create_index("ix_messages_created", "messages", ["created_at"])
+    op.create_index(
+        "ix_messages_planned", "messages", ["channel", "valid_until", "not_before"], sqlite_where=_PLANNED
+    )
     op.create_index("ix_messages_shopper_id", "messages", ["shopper_id"])
     op.create_index("ix_messages_waiting", "messages", ["not_before"], sqlite_where=_WAITING)
 

@@ -1,0 +1,41 @@
+"""What does an SMS centre tell? Receipts and shoppers' messages that it delivers on the session that we bound."""
+
+from collections.abc import Callable
+
+from m2s.adapters.channels.smpp_pdu import Delivery
+from m2s.adapters.channels.surroundings import Surroundings
+from m2s.app.callbacks import Heard, Receipt, Reply
+from m2s.core.delivery.message import State
+
+_STATES = {
+    "DELIVRD": State.DELIVERED,
+    "EXPIRED": State.UNDELIVERED,
+    "DELETED": State.UNDELIVERED,
+    "UNDELIV": State.UNDELIVERED,
+    "REJECTD": State.UNDELIVERED,
+}
+
+
+def heard(delivery: Delivery) -> Heard:
+    """What a delivery tells; nothing where it is a receipt for no message.
+
+    Centres give what shoppers write no id.
+    """
+    if delivery.receipt_of:
+        status = delivery.state or "UNKNOWN"
+        return Heard((Receipt(delivery.receipt_of, status, _STATES.get(status)),))
+    if delivery.state is not None:
+        return Heard()
+    return Heard(replies=(Reply(None, f"+{delivery.sender.removeprefix('+')}", delivery.text),))
+
+
+def hear(given: Surroundings) -> Callable[[Delivery], None] | None:
+    """What takes the deliveries of a centre; None where nobody hears them."""
+    told = given.hear
+    if told is None:
+        return None
+
+    def take(delivery: Delivery) -> None:
+        told("smpp", heard(delivery))
+
+    return take
