@@ -136,8 +136,10 @@ def test_a_worker_that_dies_doubles_no_sms_and_leaves_nothing_for_ever(tmp_path:
         many = accepted[channel][name]
         assert state in TERMINAL
         if channel == "push":
-            # The phone shows a repeated push once, by its collapse key.
-            assert (state, many) == ("accepted", 1) or (name in doubted and state == "accepted" and many > 1)
+            # The phone shows a repeated push once, by its collapse key. One that most of the killed workers had in
+            # hand is set aside in the end: it may be what kills them.
+            again = name in doubted and state in ("accepted", "dead_letter") and many > 1
+            assert (state, many) == ("accepted", 1) or again
         elif name in doubted:
             assert (state, many) in {("unknown_final", 0), ("unknown_final", 1)}
         else:
