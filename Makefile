@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 PINNED := $(PIP) --require-hashes --only-binary :all:
-CODE := m2s beacons campaigns
+CODE := m2s beacons campaigns accuracy
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test lint bench accuracy faults check-python
@@ -31,7 +31,7 @@ lint: $(VENV)/.dev  ## check style, types and import rules
 bench: $(VENV)/.dev  ## measure the engine against its floors
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-accuracy: $(VENV)/.dev  ## score what m2s claims on recordings of real phones and on simulated days (20 minutes)
+accuracy: $(VENV)/.dev  ## score what m2s claims on recordings of real phones and on simulated days (21 minutes of CPU)
 	@$(BIN)/python -m accuracy $(ARGS)
 
 faults: $(VENV)/.dev  ## break the service in every way there is, at nightly size (two hours)

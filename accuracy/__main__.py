@@ -7,7 +7,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from accuracy import doorway, library_cells, nearest_beacon, phone_distance, real_stays, simulated
+from accuracy import (
+    departments,
+    doorway,
+    library_cells,
+    nearest_beacon,
+    phone_distance,
+    real_stays,
+    simulated,
+)
 from accuracy.aimed import Aimed
 from accuracy.recordings import data_root
 from accuracy.scored import Compared, Skipped
@@ -24,8 +32,8 @@ _RECORDED: dict[str, Callable[[Path], Sequence[_Row]]] = {
 }
 """What each name of `--only` scores, given the folder of recordings."""
 
-_SIMULATED = "simulated"
-_NAMES = (*_RECORDED, _SIMULATED)
+_DEPARTMENTS, _SIMULATED = "departments", "simulated"
+_NAMES = (*_RECORDED, _DEPARTMENTS, _SIMULATED)
 
 
 def main() -> int:
@@ -63,6 +71,8 @@ def _person_days(text: str) -> int:
 
 
 def _scored(name: str, *, person_days: int) -> Sequence[_Row]:
+    if name == _DEPARTMENTS:
+        return departments.evaluate(seed=SEED)
     if name == _SIMULATED:
         return simulated.evaluate(person_days=person_days, seed=SEED)
     try:

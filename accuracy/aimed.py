@@ -65,7 +65,7 @@ def ratio(tallies: Sequence[Tally], *, seed: int, share: bool) -> Estimate:
         wilson = binomtest(len(tallies) if above else 0, len(tallies)).proportion_ci(method="wilson")
         return Estimate(above / below, float(wilson.low), float(wilson.high))
     random = np.random.default_rng(seed)
-    sums = sum(_drawn(np.array(table), random) for table in strata.values())
+    sums = np.sum([_drawn(np.array(table), random) for table in strata.values()], axis=0)
     low, high = np.nanpercentile(sums[:, 0] / np.where(sums[:, 1] > 0, sums[:, 1], np.nan), [2.5, 97.5])
     return Estimate(above / below, float(low), float(high))
 
@@ -73,4 +73,5 @@ def ratio(tallies: Sequence[Tally], *, seed: int, share: bool) -> Estimate:
 def _drawn(table: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """The sums of both columns in each resample."""
     many = len(table)
-    return random.multinomial(many, np.full(many, 1 / many), size=RESAMPLES) @ table
+    sums: np.ndarray = random.multinomial(many, np.full(many, 1 / many), size=RESAMPLES) @ table
+    return sums

@@ -26,13 +26,16 @@ class Happened:
         self.days = days.scenario.days
         self.visits: Sequence[TrueVisit] = days.truth.visits
         self.counted: Sequence[MeasuredVisit] = days.counted
-        self._lived = days
         self._start = days.truth.start
         self._people = days.truth.people
         self._shops: Mapping[str, Shop] = world.shops
         self._premises = {store_id: _premises(shop) for store_id, shop in world.shops.items()}
         self._real = _by_device(self.visits)
         pairs = list(_matched(self.visits, self.counted))
+        self._set_aside: dict[tuple[str, str], list[tuple[MeasuredVisit, str]]] = defaultdict(list)
+        reasons = [(one.stay, one.reason) for one in days.aside]
+        for stay, reason in (*reasons, *((one, "too short") for one in days.passers_by)):
+            self._set_aside[stay.device_id, stay.store_id].append((stay, reason))
         self._claims = {_key(visit): claim for visit, claim in pairs}
         self._visits = {_key(claim): visit for visit, claim in pairs}
         self._counted_on = Counter((one.store_id, self._day(one.start)) for one in self.counted)
@@ -67,6 +70,16 @@ class Happened:
         during = [one for one in self._real[claim.device_id] if _shared(one, claim) > _NOTHING]
         return max(during, key=lambda one: _shared(one, claim), default=None)
 
+    def is_told_of_another(self, visit: TrueVisit) -> bool:
+        """Whether a counted visit at another store overlaps a real one, and tells no other real one."""
+        return any(
+            claim.device_id == visit.device_id
+            and claim.store_id != visit.store_id
+            and self.visit_of(claim) is None
+            and _shared(visit, claim) > _NOTHING
+            for claim in self.counted
+        )
+
     def whose(self, claim: MeasuredVisit) -> str:
         """What somebody who is counted wrongly was doing."""
         really = self.visit_during(claim)
@@ -76,13 +89,10 @@ class Happened:
 
     def why_not(self, visit: TrueVisit) -> str:
         """Why a real visit is not counted: the reason of the stay that lies in it, if there is any."""
-        aside = [(one.stay, one.reason) for one in self._lived.aside]
-        short = [(one, "too short") for one in self._lived.passers_by]
         found = [
             (_shared(visit, stay), reason)
-            for stay, reason in (*aside, *short)
-            if (stay.device_id, stay.store_id) == (visit.device_id, visit.store_id)
-            and _shared(visit, stay) >= _NOTHING
+            for stay, reason in self._set_aside[visit.device_id, visit.store_id]
+            if _shared(visit, stay) >= _NOTHING
         ]
         return max(found)[1] if found else "no stay"
 

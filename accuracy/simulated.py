@@ -5,20 +5,25 @@ right. Only what the reports count is judged. Where people really were is taken 
 nothing with the service.
 """
 
-import sys
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from accuracy.aimed import Aimed, Tally, ratio
+from accuracy.bare_mall import bare_mall, judged_bare
 from accuracy.happened import Happened
 from accuracy.scored import Skipped
-from accuracy.simulated_days import DAYS, lived, sized
+from accuracy.simulated_days import DAYS, all_lived, sized
 from beacons.sim.route import Kind
+from beacons.sim.scenario import Scenario
 from m2s.entry.cli.scenario_file import load_scenario
 
 SCENARIOS = ("high_street", "mall", "retail_park", "bakery_chain", "beacon_aisles")
 PERSON_DAYS = 20_000
+BARE_SHARE = 0.1
+"""The mall without beacons comes on top, with this share of their days of persons."""
+
 SIDE_BY_SIDE = ("mall", "retail_park")
 """Where one store is next to another."""
 
@@ -51,20 +56,17 @@ class _Figure:
 
 
 def evaluate(*, person_days: int, seed: int) -> list[Aimed | Skipped]:
-    """Every figure, at stores with beacons and at stores without."""
-    return judged(simulated(person_days), seed=seed)
+    """Every figure, at stores with and without beacons; and how often the mall without any tells a wrong one."""
+    days = all_lived([*shipped_days(person_days), bare_mall(math.ceil(person_days * BARE_SHARE))])
+    *shipped, bare = map(Happened, days)
+    return [*judged(shipped, seed=seed), judged_bare(bare, seed=seed)]
 
 
-def simulated(person_days: int) -> list[Happened]:
-    """The scenarios, with at least so many days of persons in all."""
+def shipped_days(person_days: int) -> list[Scenario]:
+    """The shipped scenarios, with at least so many days of persons in all."""
     loaded = [load_scenario(name) for name in SCENARIOS]
     whole = DAYS * sum(len(scenario.crowd.kinds()) for scenario in loaded)
-    found = []
-    for scenario in (sized(one, person_days, whole=whole) for one in loaded):
-        people = len(scenario.crowd.kinds())
-        print(f"simulating {scenario.id}: {people} people, {DAYS} days", file=sys.stderr, flush=True)
-        found.append(Happened(lived(scenario)))
-    return found
+    return [sized(one, person_days, whole=whole) for one in loaded]
 
 
 def judged(scenarios: Sequence[Happened], *, seed: int) -> list[Aimed | Skipped]:

@@ -9,10 +9,11 @@ import msgspec
 
 from benchmarks.measured import Round
 from benchmarks.workload import Body, Traffic
-from m2s.adapters.storage.database import SqlDatabase
-from m2s.adapters.storage.engine import driver
+from m2s.adapters.storage.direct import write
+from m2s.adapters.storage.engine import driver, write_engine
 from m2s.adapters.storage.migrate import upgrade
-from m2s.app.ports import Records
+from m2s.adapters.storage.statements import insert_text
+from m2s.adapters.storage.tables import sightings
 from m2s.app.sighting import BeaconSighting, Geofence, Location, Sighting
 from m2s.entry.api.sightings import Sightings
 
@@ -20,6 +21,9 @@ COMMITS = 100
 PER_COMMIT = 500
 SightingRow = tuple[object, ...]
 
+_ADD = insert_text(
+    sightings, [column.name for column in sightings.c if column.name not in ("seq", "kind")] + ["kind"]
+)
 decoder = msgspec.json.Decoder(Sightings)
 
 
@@ -31,9 +35,9 @@ class RowsAlone:
     ) -> None:
         """`set_up` takes the driver as m2s sets it up, with its quick way to bind None; else it is as it comes."""
         self._driver = nullcontext if set_up else _driver_as_it_comes
-        url = f"sqlite:///{path}"
-        upgrade(url)
-        self._database = SqlDatabase(url)
+        upgrade(f"sqlite:///{path}")
+        self._engine = write_engine(path)
+        self._connection = self._engine.connect()
         self._traffic = traffic
         self._size = size
         self._received_at_ms = received_at_ms
@@ -52,13 +56,12 @@ class RowsAlone:
 
     def close(self) -> None:
         """Lets go of the database."""
-        self._database.close()
+        self._connection.close()
+        self._engine.dispose()
 
     def _commit(self, rows: Sequence[SightingRow]) -> None:
-        def work(records: Records) -> None:
-            records.sightings.add_sightings(rows)
-
-        self._database.write(work)
+        with self._connection.begin():
+            write(self._connection, _ADD, rows)
 
     def _rows(self, body: Body) -> list[SightingRow]:
         device, text = body

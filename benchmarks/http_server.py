@@ -11,13 +11,14 @@ import threading
 import time
 from collections.abc import Sequence
 
+from benchmarks.daytime import daytime
 from benchmarks.floor import row_of
 from m2s.adapters.storage.database import SqlDatabase
 from m2s.app.groups import GroupResult
 from m2s.app.intake import Intake
 from m2s.app.ports import Records
 from m2s.app.sighting import Answer, Batch
-from m2s.bootstrap import Engine, World
+from m2s.bootstrap import Engine
 from m2s.entry.cli.server import Server
 from m2s.settings import Settings
 
@@ -50,7 +51,7 @@ def main() -> None:
     path, group_weight, job = sys.argv[1:]
     settings = Settings(database_url=f"sqlite:///{path}")
     database = SqlDatabase(settings.database_url, group_weight=int(group_weight))
-    engine = Engine(settings, database, world=World.real())
+    engine = Engine(settings, database, world=daytime())
     if job == "rows":
         # All but `process` stays as the engine made it.
         engine.intake.__class__ = _RowsAlone

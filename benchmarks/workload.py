@@ -11,11 +11,12 @@ from typing import Literal
 import numpy as np
 import sqlalchemy as sa
 
+from benchmarks.daytime import daytime
 from campaigns.identity import version_of
 from campaigns.reader import read_campaign
 from m2s.adapters.storage.engine import write_engine
 from m2s.adapters.storage.migrate import upgrade
-from m2s.adapters.storage.tables import consents, devices, shoppers
+from m2s.adapters.storage.tables_people import consents, devices, shoppers
 from m2s.app.access import secret_hash, token_text
 from m2s.app.ports import Records
 from m2s.app.rows import CampaignRow
@@ -124,7 +125,7 @@ def opened(path: Path, stores: Sequence[Feature], *, devices: int = DEVICES) -> 
     _register(path, devices)
     with open_database(settings) as database:
         database.write(lambda records: _publish(records, stores))
-    return build_engine(settings)
+    return build_engine(settings, world=daytime())
 
 
 def _publish(records: Records, stores: Sequence[Feature]) -> None:

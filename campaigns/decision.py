@@ -5,13 +5,25 @@ The same function serves live traffic, previews and backtests: it knows the fact
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 
-from campaigns import arbitration, eligibility, holdout, sendlaw
+from campaigns import arbitration, eligibility, holdout, schedule, sendlaw
 from campaigns.eligibility import CHECKS
 from campaigns.facts import Candidate, Case, Check, Decision, Outcome, Policy, ShopperFacts
 from campaigns.model import AfterRedemption, Channel
 from campaigns.texts import choose_language
+
+SPREAD = timedelta(minutes=30)
+"""Over so long what waited for an opening leaves, so that not all goes in the same second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deferral:
+    """A scheduled send that waits for the law's `opening`, and goes at `at`."""
+
+    opening: datetime
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,22 +71,33 @@ def recheck(
 ) -> Check | None:
     """The second look at a message just before it leaves on `channel`: the first check that fails, or None.
 
-    Asks validity, consent, channel, pressure and send law; `shopper.past` must not hold the message itself.
+    Asks validity, consent, channel, pressure and send law; `shopper.past` must not hold the message itself. What is
+    planned for later has its own second look, so it does not count.
     """
     if now >= valid_until:
         return Check("valid", False, _instant_text(now), _instant_text(valid_until))
-    narrowed = replace(candidate, offer=replace(candidate.offer, channels=(channel,)))
-    case = _case(narrowed, shopper, now=now, policy=policy)
+    if candidate.offer.channels != (channel,):
+        candidate = replace(candidate, offer=replace(candidate.offer, channels=(channel,)))
+    if any(one.at > now for one in shopper.past):
+        shopper = replace(shopper, past=tuple(one for one in shopper.past if one.at <= now))
+    case = _case(candidate, shopper, now=now, policy=policy)
     rules = (eligibility.consent, eligibility.channel, eligibility.pressure, eligibility.send_law)
     return next((check for check in (rule(case) for rule in rules) if not check.passed), None)
 
 
-def deferred_until(
-    candidate: Candidate, shopper: ShopperFacts, *, now: datetime, policy: Policy
-) -> datetime | None:
-    """When to decide a scheduled send that the law does not let go now: its next opening, if valid then.
+def deferral(
+    candidate: Candidate,
+    shopper: ShopperFacts,
+    *,
+    now: datetime,
+    policy: Policy,
+    valid_until: datetime | None = None,
+) -> Deferral | None:
+    """When to decide a scheduled send that the law does not let go now, if it is valid then.
 
-    None means decide now: the law allows it, or it would be too late at the opening, or it is not scheduled.
+    It goes some time after the next opening, always the same for one shopper and opening: at most `SPREAD`, while half
+    of what is left of its life is still to come, and in the offer's own hours. `valid_until` is when it ends where that
+    is known. None means decide now: the law allows it, or it is over at the opening, or it is not scheduled.
     """
     if not candidate.occasion.scheduled:
         return None
@@ -83,8 +106,29 @@ def deferred_until(
     opening = sendlaw.next_opening(
         law, now, tz=place.tz, country=place.country, subdivision=place.subdivision
     )
-    still_valid = opening <= candidate.occasion.at + candidate.offer.valid_for
-    return opening if opening > now and still_valid else None
+    left = (valid_until or candidate.occasion.at + candidate.offer.valid_for) - opening
+    if opening <= now or left <= timedelta(0):
+        return None
+    tz = candidate.campaign.timezone or candidate.store.timezone
+    spread = min(SPREAD, left / 2)
+    while spread and not schedule.within(candidate.offer.when, tz, instant=opening + spread):
+        spread //= 2
+    after_s = int(_share(shopper.shopper_id, opening) * spread.total_seconds())
+    return Deferral(opening, opening + timedelta(seconds=after_s))
+
+
+def deferred_until(
+    candidate: Candidate, shopper: ShopperFacts, *, now: datetime, policy: Policy, valid_until: datetime
+) -> datetime | None:
+    """As `deferral`, for a message that is planned already: when it goes."""
+    found = deferral(candidate, shopper, now=now, policy=policy, valid_until=valid_until)
+    return found.at if found is not None else None
+
+
+def _share(shopper_id: str, opening: datetime) -> float:
+    """From 0 to below 1: evenly over shoppers, and of one shopper the same for all that waits for an opening."""
+    digest = sha256(f"{shopper_id}|{_instant_text(opening)}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") / 2**32
 
 
 def _case(candidate: Candidate, shopper: ShopperFacts, *, now: datetime, policy: Policy) -> Case:
@@ -98,7 +142,8 @@ def _case(candidate: Candidate, shopper: ShopperFacts, *, now: datetime, policy:
 
 def _asked(case: Case) -> tuple[Check, ...]:
     """The checks up to and including the first that fails."""
-    trace = []
+    waited = eligibility.deferred(case)
+    trace = [] if waited is None else [waited]
     for rule in CHECKS:
         check = rule(case)
         if check is not None:

@@ -15,14 +15,12 @@ from campaigns.arrival import travel_time
 from campaigns.facts import Candidate, Case, Check, Policy, ShopperFacts
 from campaigns.longest import longest
 from campaigns.membership import audience_text, missed
-from campaigns.model import Channel, Enter, Holidays, Near
+from campaigns.model import PREMISES, Channel, Enter, Holidays, Near
 from campaigns.pressure import count_in_window, rate_text, rule_text, tightest
 from campaigns.texts import choose_language
 
 JUST_LEFT = timedelta(minutes=60)
 """Whoever left a store so recently is not called back to it by an approach zone."""
-
-_PREMISES = "premises"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +34,16 @@ class Place:
 
 Rule = Callable[[Case], Check | None]
 """None says that the offer does not ask."""
+
+
+def deferred(case: Case) -> Check | None:
+    """Of a scheduled send that waited for the law's opening: when it was due, and the opening. Nothing fails by it."""
+    candidate, opening = case.candidate, case.candidate.waited_for
+    if opening is None:
+        return None
+    tz = place_of(candidate, case.shopper).tz
+    due = schedule.local_text(candidate.occasion.at, tz)
+    return Check("deferred", True, due, schedule.local_text(opening, tz))
 
 
 def offer_active(case: Case) -> Check:
@@ -126,7 +134,7 @@ def not_inside(case: Case) -> Check:
     """For approach zones, and where the audience asks: the shopper is not in this store, nor left it less than an hour
     ago (seconds)."""
     store_id, trigger = case.candidate.store.store_id, case.candidate.offer.trigger
-    approaching = isinstance(trigger, Near) or (isinstance(trigger, Enter) and trigger.zone != _PREMISES)
+    approaching = isinstance(trigger, Near) or (isinstance(trigger, Enter) and trigger.zone != PREMISES)
     wanted = case.candidate.offer.audience.not_inside
     approaching = approaching if wanted is None else wanted
     limit = _seconds(JUST_LEFT) if approaching else None

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from campaigns.facts import Check, Decision
+from campaigns.spans import counted, span_text
 
 Record = Mapping[str, object]
 """A decision as stored: `outcome`, `channel` and `trace`, a list of `{name, passed, value, limit}`."""
@@ -27,7 +28,7 @@ _FATES = {
     "unknown": "A message was planned by {channel}, and nobody knows whether it was sent: no clear answer came.",
     "unknown_final": "A message was planned by {channel}, and nobody will ever know whether it was sent: "
     "no clear answer came.",
-    "refused": "A message was planned by {channel}, and not sent: the receiver refused it ({reason}).",
+    "refused": "A message was planned by {channel}, and not sent: {cause}.",
     "expired": "A message was planned by {channel}, and not sent: it did not leave while it was valid.",
     "cancelled": "A message was planned by {channel}, and not sent: at the second look {cause}.",
     "dead_letter": "A message was planned by {channel}, and kept as a dead letter instead of sent: {cause}.",
@@ -40,12 +41,14 @@ _CAUSES = {
     "send_law": "the law no longer allowed it at that hour",
     "valid": "it was no longer valid",
 }
+_REFUSED_CAUSES = {
+    "stale_token": "the phone had not registered its push token for more than 30 days",
+}
 _DEAD_CAUSES = {
     "lost": "sending it had been broken off too often",
     "error": "it could not be judged; the operator's log says why",
     "retries": "it failed too often while others got through",
 }
-_SPANS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 _UNIT_NAMES = {"d": "day", "h": "hour", "m": "minute", "s": "second"}
 
 
@@ -73,6 +76,8 @@ def explain(record: Decision | Record, fate: Fate | None = None) -> list[str]:
 def _fate(fate: Fate, channel: str) -> str:
     if fate.state == "dead_letter":
         cause = _DEAD_CAUSES.get(fate.reason or "", f"the provider cannot take it ({fate.reason})")
+    elif fate.state == "refused":
+        cause = _REFUSED_CAUSES.get(fate.reason or "", f"the receiver refused it ({fate.reason})")
     else:
         cause = _CAUSES.get(fate.reason or "", f"it was held back ({fate.reason})")
     told = _FATES[fate.state].format(channel=fate.channel or channel, reason=fate.reason, cause=cause)
@@ -90,6 +95,13 @@ def sentence(check: Check | Record) -> str:
     return f"{seen.name}: {'passed' if seen.passed else 'failed'}; saw {seen.value}, limit {seen.limit}."
 
 
+def _deferred(check: Check) -> str:
+    return (
+        f"It was due on {check.value} and waits for the law, which lets messages go from {check.limit} on: up to half "
+        "an hour after that, so that not all leave at once."
+    )
+
+
 def _offer_active(check: Check) -> str:
     if check.value == "paused":
         return "The campaign was paused."
@@ -98,9 +110,9 @@ def _offer_active(check: Check) -> str:
 
 
 def _fresh(check: Check) -> str:
-    age = _span(max(_number(check.value), 0))
+    age = span_text(max(_number(check.value), 0))
     verdict = "" if check.passed else ", so it came too late"
-    return f"The occasion was {age} old; the limit is {_span(_number(check.limit))}{verdict}."
+    return f"The occasion was {age} old; the limit is {span_text(_number(check.limit))}{verdict}."
 
 
 def _store_open(check: Check) -> str:
@@ -110,10 +122,10 @@ def _store_open(check: Check) -> str:
         "open": "The store was open",
     }.get(str(check.value), "")
     if not seen:
-        seen = f"The store was open for another {_span(_number(check.value))}"
+        seen = f"The store was open for another {span_text(_number(check.value))}"
     if check.limit is None:
         return f"{seen}; the offer does not ask."
-    needed = f" for at least another {_span(_number(check.limit))}" if check.limit else ""
+    needed = f" for at least another {span_text(_number(check.limit))}" if check.limit else ""
     return f"{seen}; the offer asks for an open store{needed}."
 
 
@@ -125,9 +137,11 @@ def _open_on_arrival(check: Check) -> str:
     }.get(str(check.value), "")
     if not seen:
         left = _number(check.value)
-        after = f"for another {_span(left)}" if left >= 0 else f"no more: it closes {_span(-left)} before"
+        after = (
+            f"for another {span_text(left)}" if left >= 0 else f"no more: it closes {span_text(-left)} before"
+        )
         seen = f"When the shopper can be there the store is open {after}"
-    needed = f" for at least {_span(_number(check.limit))}" if check.limit else ""
+    needed = f" for at least {span_text(_number(check.limit))}" if check.limit else ""
     return f"{seen}; the offer asks for a store that is open then{needed}."
 
 
@@ -153,10 +167,10 @@ def _not_inside(check: Check) -> str:
         "outside": "The shopper was not inside the store and had not just left it",
     }.get(str(check.value), "")
     if not seen:
-        seen = f"The shopper had left the store {_span(_number(check.value))} before"
+        seen = f"The shopper had left the store {span_text(_number(check.value))} before"
     if check.limit is None:
         return f"{seen}; for this kind of offer it makes no difference."
-    needed = _span(_number(check.limit))
+    needed = span_text(_number(check.limit))
     return f"{seen}; the offer is for shoppers who are outside and have been for at least {needed}."
 
 
@@ -180,7 +194,7 @@ def _budget(check: Check) -> str:
 
 def _stock(check: Check) -> str:
     verdict = "" if check.passed else ", so none is left"
-    return f"{_counted(str(check.value), 'coupon')} of {check.limit} had been issued{verdict}."
+    return f"{counted(str(check.value), 'coupon')} of {check.limit} had been issued{verdict}."
 
 
 def _store_pace(check: Check) -> str:
@@ -195,7 +209,7 @@ def _per_shopper(check: Check) -> str:
 
 
 def _pressure(check: Check) -> str:
-    messages = f"{check.value} message{'' if check.value == 1 else 's'}"
+    messages = counted(str(check.value), "message")
     if check.limit is None:
         return f"The shopper had {messages} before; there is no limit across campaigns."
     rate, which = _rule_parts(str(check.limit))
@@ -236,6 +250,7 @@ def _valid(check: Check) -> str:
 
 
 _SENTENCES: Mapping[str, Callable[[Check], str]] = {
+    "deferred": _deferred,
     "offer_active": _offer_active,
     "fresh": _fresh,
     "holidays": _holidays,
@@ -285,22 +300,8 @@ def _number(value: object) -> float:
     return float(value) if isinstance(value, int | float) else 0.0
 
 
-def _span(seconds: float) -> str:
-    """A duration in its two largest units, e.g. `4 minutes 32 seconds`; days only from two on."""
-    left, parts = round(seconds), []
-    for size, name in _SPANS:
-        if left >= size and not (name == "day" and left < 2 * size):
-            count, left = divmod(left, size)
-            parts.append(_counted(str(count), name))
-    return " ".join(parts[:2]) or "0 seconds"
-
-
-def _counted(number: str, name: str) -> str:
-    return f"{number} {name}{'' if number == '1' else 's'}"
-
-
 def _times(count: object) -> str:
-    return _counted(str(count), "time")
+    return counted(str(count), "time")
 
 
 def _last(rate: object) -> str:
@@ -326,4 +327,4 @@ def _rule_parts(rule: str) -> tuple[str, str]:
 
 
 def _window(length: str, unit: str) -> str:
-    return _counted(length, _UNIT_NAMES.get(unit, unit))
+    return counted(length, _UNIT_NAMES.get(unit, unit))

@@ -122,7 +122,10 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An offer that an occasion could make at a store. `salt` is the campaign's published experiment salt."""
+    """An offer that an occasion could make at a store. `salt` is the campaign's published experiment salt.
+
+    `waited_for` is the law's opening that a scheduled send had to wait for.
+    """
 
     campaign: Campaign
     offer: Offer
@@ -132,6 +135,7 @@ class Candidate:
     occasion: Occasion
     store: StoreFacts
     spent: Spent = Spent()
+    waited_for: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from campaigns.audience import Audience, Fact, Predicate, Segment
 from campaigns.facts import Case
 from campaigns.history import FAVOURITE_WITHIN, REGULAR_DAYS, REGULAR_WITHIN, PastVisit
+from campaigns.spans import span_text
 
 _NEAR_THAT_TIME = timedelta(hours=1)
 _DAY = timedelta(days=1)
@@ -59,7 +60,7 @@ def asked_text(predicate: Predicate) -> str:
     if predicate.at_most is not None:
         words.append(f"at most {_amount(predicate.fact, predicate.at_most)}")
     if predicate.within is not None:
-        words.append(f"within {_span(predicate.within.total_seconds())}")
+        words.append(f"within {span_text(predicate.within.total_seconds())}")
     return " ".join(words)
 
 
@@ -233,18 +234,10 @@ def _seen(fact: Fact, value: Value) -> str | float | None:
 
 def _amount(fact: Fact, number: float) -> str:
     if fact in _IN_SECONDS:
-        return _span(number)
+        return span_text(number)
     if fact is Fact.DISTANCE:
         return f"{number:.0f} m"
     return f"{number:g}"
-
-
-def _span(seconds: float) -> str:
-    for size, name in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
-        if seconds >= size:
-            count = seconds / size
-            return f"{count:.3g} {name}{'' if count == 1 else 's'}"
-    return f"{seconds:.0f} seconds"
 
 
 def _names(segments: tuple[Segment, ...]) -> str:

@@ -83,6 +83,10 @@ class StoreSelector:
         )
 
 
+PREMISES = "premises"
+"""The zone that is the store itself; every other one lies around it or is a part of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Near:
     """Fires when a shopper enters an approach zone (`{near: vicinity}`)."""

@@ -127,7 +127,7 @@ def _scheduled(
         at, opening = deferred[0]
         yield (
             f"{offer.id}: {len(deferred)} of {len(due)} sends wait for {law.name}, the first from "
-            f"{local_text(at, ground.tz)} to {local_text(opening, ground.tz)}"
+            f"{local_text(at, ground.tz)} to {local_text(opening, ground.tz)} or up to half an hour later"
         )
 
 

@@ -1,4 +1,4 @@
-"""How many messages has a shopper had? Rates over sliding windows of elapsed time, (now - window, now]."""
+"""How many messages has a shopper had, or will have? Rates over sliding windows of elapsed time."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -13,8 +13,8 @@ _BY, _TAGGED = " by ", " tagged "
 
 
 def count_in_window(past: Sequence[datetime], now: datetime, *, window: timedelta) -> int:
-    """How many instants lie in (now - window, now]."""
-    return sum(now - window < at <= now for at in past)
+    """How many instants are less than a window away from now, those included for which a message is planned already."""
+    return sum(now - window < at < now + window for at in past)
 
 
 def tightest(

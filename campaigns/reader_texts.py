@@ -6,7 +6,20 @@ from dataclasses import dataclass
 from campaigns import reader_keys as keys
 from campaigns import values
 from campaigns.longest import longest
-from campaigns.model import Channel, CouponTerms, Near, Texts, Transliterate, Trigger
+from campaigns.model import (
+    PREMISES,
+    Channel,
+    CouponTerms,
+    Crossing,
+    Dwell,
+    Enter,
+    Exit,
+    Near,
+    Research,
+    Texts,
+    Transliterate,
+    Trigger,
+)
 from campaigns.problems import Report, shown
 from campaigns.reader_fields import Fields, Reading
 from campaigns.reader_nodes import MappingNode, Node, ScalarNode
@@ -188,11 +201,20 @@ def _unfilled(name: str, channel: Channel, *, terms: Terms) -> str | None:
         return f"it needs a coupon with {name}"
     if name == "closes_at" and not terms.open:
         return "it needs when: {open: true}, else the closing time may be unknown"
-    if name == "distance" and terms.trigger is not None and not isinstance(terms.trigger, Near):
-        return "it needs the trigger near"
+    if name == "distance" and terms.trigger is not None and not _on_the_way(terms.trigger):
+        return (
+            "it needs a trigger that finds the shopper on her way: near, crossing, research, or a zone around"
+        )
     if name == "stop_number" and channel is not Channel.SMS:
         return "it belongs to sms"
     return None
+
+
+def _on_the_way(trigger: Trigger) -> bool:
+    """Whether it is known how far the shopper has to go: who is in the store has arrived."""
+    if isinstance(trigger, Near | Enter | Exit | Crossing | Dwell):
+        return trigger.zone != PREMISES
+    return isinstance(trigger, Research)
 
 
 def _place(report: Report, node: Node, offset: int) -> int:

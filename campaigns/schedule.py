@@ -79,7 +79,7 @@ def on_dates(dated: Campaign | Offer, tz: str, *, instant: datetime) -> bool:
 def local_text(instant: datetime, tz: str) -> str:
     """An instant as people there read it, e.g. `tue 2026-11-03 09:00 Europe/Paris`."""
     local = instant.astimezone(ZoneInfo(tz))
-    return f"{WEEKDAYS[local.weekday()]} {local:%Y-%m-%d %H:%M} {tz}"
+    return f"{WEEKDAYS[local.weekday()]} {local.replace(tzinfo=None).isoformat(' ', 'minutes')} {tz}"
 
 
 def when_text(when: When) -> str:

@@ -1,17 +1,15 @@
 """How is the service put together? The one place that names concrete adapters: settings in, a wired engine out."""
 
-import json
 import logging
 import random
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Lock
-from types import MappingProxyType
 from typing import TextIO
 
 from campaigns.facts import Policy
@@ -42,7 +40,6 @@ from m2s.adapters.storage.migrate import upgrade
 from m2s.app.access import Access
 from m2s.app.backtest import Backtest
 from m2s.app.campaign_plan import CampaignPlans
-from m2s.app.catalog import Catalog, build_catalog
 from m2s.app.clocks import Clocks
 from m2s.app.customers import Customers
 from m2s.app.dead_letters import DeadLetters, Replayed
@@ -55,6 +52,7 @@ from m2s.app.follow_ups import FollowUps
 from m2s.app.guard import Guard
 from m2s.app.hear import Hear
 from m2s.app.identify import Identify
+from m2s.app.in_force import InForce
 from m2s.app.intake import Intake
 from m2s.app.jobs import Jobs, standard_jobs
 from m2s.app.lanes import Pace
@@ -62,7 +60,7 @@ from m2s.app.measure import Measure
 from m2s.app.notify import Notify
 from m2s.app.plan import PlanSends
 from m2s.app.ports import Records
-from m2s.app.publish import Publish, in_turns
+from m2s.app.publish import Publish
 from m2s.app.purchases import Purchases
 from m2s.app.redeem import Redeem
 from m2s.app.regulars import Regulars
@@ -73,8 +71,6 @@ from m2s.app.sighting import Answer, Batch
 from m2s.app.webhooks import Webhooks
 from m2s.core.base.errors import Unavailable
 from m2s.core.base.instants import rfc3339
-from m2s.core.places.geojson import read_features
-from m2s.core.places.store import Store
 from m2s.settings import DeliverySettings, Settings
 
 _log = logging.getLogger(__name__)
@@ -91,8 +87,8 @@ class Desk:
         self.database = database
         self.clock = world.clock
         self._world = world
-        self._reloading = Lock()
-        self._catalog = self._read_catalog({})
+        self._in_force = InForce(database, making_much=making_much)
+        self.catalog, self.reload = self._in_force.catalog, self._in_force.reload
         self.access = Access(database, world.ids, clock=world.clock)
         self.publish = Publish(
             database,
@@ -121,22 +117,6 @@ class Desk:
             evidence_kept=timedelta(days=settings.evidence_kept_days),
         )
 
-    def catalog(self) -> Catalog:
-        """The catalog in force."""
-        return self._catalog
-
-    def reload(self, read: Mapping[str, Store] = MappingProxyType({})) -> None:
-        """Swaps the catalog for what is published now; a group that is being processed keeps the old one.
-
-        `read` has stores by the texts that they were read from; the others are read from theirs.
-        Reloads run one after another, so that none puts an older catalog in the place of a newer.
-        """
-        with self._reloading:
-            with self.database.read() as records:
-                published = records.catalog.version()
-            if published > self._catalog.version:
-                self._catalog = self._read_catalog(read, self._catalog)
-
     def moved(self, moves: Moves) -> None:
         """Takes notice of devices that have another shopper now."""
         if moves.devices:
@@ -147,24 +127,6 @@ class Desk:
         engine = Engine(self.settings, self.database, world=self._world)
         engine.take_sightings()
         return engine.replay(letter_id)
-
-    def _read_catalog(self, read: Mapping[str, Store], before: Catalog | None = None) -> Catalog:
-        """What is published; only what was not yet when `before` was read, nor is in `read`, is read now."""
-        known: list[Store] = []
-
-        def unread(texts: Iterable[str]) -> Iterator[tuple[str, object]]:
-            for number, text in enumerate(texts):
-                if text in read:
-                    known.append(read[text])
-                else:
-                    yield f"stores[{number}]", json.loads(text)
-
-        with making_much() as turn:
-            with self.database.read() as records:
-                texts = records.catalog.store_features(after=before.version if before else 0)
-                stores = read_features(unread(in_turns(texts, turn)))
-                version, campaigns = records.catalog.version(), records.catalog.campaigns()
-            return build_catalog(version, [*known, *stores], campaigns, before=before)
 
 
 class Engine(Desk):
@@ -203,6 +165,7 @@ class Engine(Desk):
             observer=self.metrics.delivery,
             pace=Pace(settings.delivery.calls_at_once, settings.delivery.rates),
         )
+        self.metrics.delivery.watch_overdue(self.deliver.overdue_s)
         self._regulars = Regulars(database, world.clock, catalog=self.catalog)
         self._clocks = Clocks(database, found=self.metrics.clock)
         self._outward = OutwardPost(settings.outward, clock=world.clock)
@@ -279,6 +242,7 @@ class Engine(Desk):
     def ready(self) -> list[str]:
         """Why the service cannot take sightings now, in words that anybody may read; empty when it can."""
         try:
+            self.database.check_file()
             self.database.check_room()
             self.intake.check_room()
             self._tried_write().result()

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from beacons.frames.aes import encrypt_block
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
+KEY_BYTES = 16
 MOST_EXPONENT = 15
 PERIODS_OFF = 2
 """How many periods a beacon's clock may be off: 30 minutes with the usual exponent of 10."""
@@ -16,14 +17,16 @@ def ephemeral_id(key: bytes, clock_s: int, *, exponent: int) -> bytes:
 
     Raises ValueError for a key, a clock (32 bits) or an exponent (0 to 15) that cannot be.
     """
+    if len(key) != KEY_BYTES:
+        raise ValueError(f"the key has {len(key)} bytes; it has {KEY_BYTES}")
     if not 0 <= exponent <= MOST_EXPONENT:
         raise ValueError(f"the exponent is {exponent}; it is 0 to {MOST_EXPONENT}")
     if not 0 <= clock_s < _CLOCK_END:
         raise ValueError(f"the clock is {clock_s}; it is 0 to {_CLOCK_END - 1} seconds")
     clock = clock_s.to_bytes(4, "big")
-    temporary = encrypt_block(key, bytes((*[0] * 11, _SALT, 0, 0, *clock[:2])))
+    temporary = _encrypted(key, bytes((*[0] * 11, _SALT, 0, 0, *clock[:2])))
     begun = (clock_s >> exponent << exponent).to_bytes(4, "big")
-    return encrypt_block(temporary, bytes((*[0] * 11, exponent, *begun)))[:8]
+    return _encrypted(temporary, bytes((*[0] * 11, exponent, *begun)))[:8]
 
 
 def resolve(found: bytes, key: bytes, clock_s: int, *, exponent: int) -> int | None:
@@ -40,3 +43,9 @@ def resolve(found: bytes, key: bytes, clock_s: int, *, exponent: int) -> int | N
 
 def _nearest_first() -> Iterator[int]:
     return iter(sorted(range(-PERIODS_OFF, PERIODS_OFF + 1), key=abs))
+
+
+def _encrypted(key: bytes, block: bytes) -> bytes:
+    # What is encrypted is one block, as the frame's specification says: there is nothing to chain.
+    encryptor = Cipher(algorithms.AES(key), modes.ECB()).encryptor()  # noqa: S305
+    return encryptor.update(block) + encryptor.finalize()

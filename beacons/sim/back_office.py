@@ -1,6 +1,6 @@
 """What does a service need before phones come? The stores of the scenario, and keys for the app and the tills."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,13 +22,25 @@ def opened(client: httpx2.Client, admin_key: str, *, stores: Mapping[str, Any]) 
         known = {feature["id"] for feature in office.call("GET", "/v1/stores", manager)["features"]}
         missing = [feature for feature in stores["features"] if store_id_of(feature) not in known]
         if missing:
-            collection = {"type": "FeatureCollection", "features": missing}
-            office.call("PUT", "/v1/stores", manager, json=collection)
+            _publish(office, manager, missing, others=len(known))
         sdk_key = office.key("sdk")
         tills = {store_id: office.key("till", store_id) for store_id in map(store_id_of, stores["features"])}
         yield Api(client, sdk_key=sdk_key, till_keys=tills)
     finally:
         office.revoke_keys()
+
+
+def _publish(
+    office: "_BackOffice", manager: str, missing: Sequence[Mapping[str, Any]], *, others: int
+) -> None:
+    try:
+        office.call("PUT", "/v1/stores", manager, json={"type": "FeatureCollection", "features": missing})
+    except ServiceRefused as error:
+        if not others:
+            raise
+        raise ServiceRefused(
+            f"the stores of the scenario beside the {others} that it has; take a service of its own: {error}"
+        ) from None
 
 
 class _BackOffice:

@@ -10,11 +10,12 @@ from datetime import date, datetime, timedelta
 from operator import itemgetter
 from threading import Lock
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from campaigns.facts import Candidate
 from campaigns.identity import version_of
 from campaigns.model import AfterRedemption, AfterVisit, Campaign, Crossing, Offer, Research
-from m2s.app.catalog import Catalog, LiveCampaign, with_campaigns
+from m2s.app.catalog import Catalog, LiveCampaign, stores_of, with_campaigns
 from m2s.app.deciding import UNIVERSAL_SALT, Deciding, House, look_back, make_candidate
 from m2s.app.facts import store_facts
 from m2s.app.firing import Fired
@@ -107,7 +108,7 @@ class Backtest:
             known = live.get(campaign.id)
             salt = known.salt if known is not None else campaign.id
             played = campaign
-            if not _overlaps(campaign, since, until):
+            if not _overlaps(campaign, catalog, since, until=until):
                 played = _without_dates(campaign)
                 lifted.append(campaign.id)
             live[campaign.id] = LiveCampaign(played, version_of(campaign), paused=False, salt=salt)
@@ -315,8 +316,15 @@ class _Run:
         self.tally.count(made)
 
 
-def _overlaps(campaign: Campaign, since: datetime, until: datetime) -> bool:
-    return (campaign.since or date.min) <= until.date() and (campaign.until or date.max) >= since.date()
+def _overlaps(campaign: Campaign, catalog: Catalog, since: datetime, *, until: datetime) -> bool:
+    """Whether the campaign runs on a day of [since, until), by its own clock or those of its stores."""
+    stores = stores_of(campaign, catalog.stores.values())
+    zones = {campaign.timezone} if campaign.timezone else {store.timezone for store in stores}
+    return any(
+        (campaign.since or date.min) <= (until - _INSTANT).astimezone(zone).date()
+        and (campaign.until or date.max) >= since.astimezone(zone).date()
+        for zone in map(ZoneInfo, sorted(zones))
+    )
 
 
 def _without_dates(campaign: Campaign) -> Campaign:

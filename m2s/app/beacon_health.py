@@ -103,7 +103,7 @@ def _placed(store: Store, rows: Sequence[PlacedRow]) -> list[Placed]:
     )
     far_m = np.linalg.norm(positions - earth_centred(middle.latitude, middle.longitude), axis=-1)
     return [
-        Placed(row.at_ms, row.device_id, distance_m - middle.reach_m - row.accuracy_m)
+        Placed(row.at_ms, row.device_id, distance_m - middle.reach_m - row.within_m)
         for row, distance_m in zip(rows, far_m.tolist(), strict=True)
     ]
 

@@ -1,6 +1,6 @@
 """What do SMS providers tell us, and what must storage do to keep it? Requests of theirs, as values and protocols."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -43,13 +43,15 @@ class Receipt:
 class Reply:
     """What somebody wrote to us; `answered` says that the provider has told her what she asked for.
 
-    `reply_id` tells a repeat of the same from the same words again; None where a provider gives none.
+    `reply_id` tells a repeat of the same from the same words again; None where a provider gives none. Then `marks` are
+    what else the provider tells of it.
     """
 
     reply_id: str | None
     phone: str
     text: str
     answered: bool = False
+    marks: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,10 @@ class ReceiptRecords(Protocol):
         """All receipts for what a provider calls so."""
         ...
 
+    def told_of(self, provider_ids: Iterable[str]) -> set[str]:
+        """Which of these ids have a receipt."""
+        ...
+
     def sent_as(self, provider_id: str) -> SentAs | None:
         """The message that a provider calls so, or whose own id that is; None where there is none."""
         ...
@@ -128,8 +134,8 @@ class ReceiptRecords(Protocol):
         """Moves a message to a state that may follow the one that it is in; None where this may not."""
         ...
 
-    def hear(self, provider: str, reply_id: str, *, at: datetime) -> bool:
-        """Notes that a reply was heard; False when it was before."""
+    def hear(self, provider: str, reply_id: str, *, at: datetime, since: datetime | None = None) -> bool:
+        """Notes that a reply was heard; False when it was before, or was `since` then."""
         ...
 
     def last_store(self, shopper_ids: Collection[str], *, channel: str) -> str | None:

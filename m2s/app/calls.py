@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from queue import SimpleQueue
+from threading import Condition, Thread
 from types import TracebackType
 from typing import Self
 
@@ -35,8 +36,12 @@ class Calls:
 
     def __init__(self, channels: Mapping[str, ChannelAdapter], *, at_once: int) -> None:
         self._channels = channels
-        self._pool = ThreadPoolExecutor(at_once, thread_name_prefix="m2s-call") if at_once > 1 else None
-        self._running: set[Future[Ended]] = set()
+        self._begun: SimpleQueue[Parcel | None] = SimpleQueue()
+        self._ended: list[Ended | BaseException] = []
+        self._changed = Condition()
+        self._running = 0
+        self._threads: list[Thread] = []
+        self._most_threads = at_once if at_once > 1 else 0
 
     def __enter__(self) -> Self:
         return self
@@ -44,29 +49,57 @@ class Calls:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(wait=True)
+        for _ in self._threads:
+            self._begun.put(None)
+        for thread in self._threads:
+            thread.join()
 
     def __len__(self) -> int:
-        return len(self._running)
+        return self._running
 
     def start(self, parcel: Parcel) -> None:
         """Calls the message's channel."""
-        if self._pool is not None:
-            self._running.add(self._pool.submit(self._call, parcel))
-            return
-        done: Future[Ended] = Future()
-        done.set_result(self._call(parcel))
-        self._running.add(done)
+        if not self._most_threads:
+            self._ended.append(self._call(parcel))
+        else:
+            self._begun.put(parcel)
+            if self._running >= len(self._threads) < self._most_threads:
+                self._threads.append(Thread(target=self._work, name=f"m2s-call-{len(self._threads)}"))
+                self._threads[-1].start()
+        self._running += 1
 
     def ended(self) -> list[Ended]:
-        """Waits until a call has ended, where any runs, and a little for others; returns all that have."""
-        done, self._running = wait(self._running, return_when=FIRST_COMPLETED)
-        if self._running:
-            # What is settled together costs one commit; a provider takes longer than this wait.
-            more, self._running = wait(self._running, timeout=GATHER_S)
-            done |= more
-        return [future.result() for future in done]
+        """Waits until a call has ended, where any runs, and a little for others; returns all that have.
+
+        Raises what is no Exception and came out of a call.
+        """
+        with self._changed:
+            if self._running:
+                self._changed.wait_for(lambda: self._ended)
+                # What is settled together costs one commit; a provider takes longer than this wait.
+                self._changed.wait_for(self._all_ended, GATHER_S)
+            ended, self._ended = self._ended, []
+        self._running -= len(ended)
+        for one in ended:
+            if isinstance(one, BaseException):
+                raise one
+        return [one for one in ended if isinstance(one, Ended)]
+
+    def _all_ended(self) -> bool:
+        return len(self._ended) == self._running
+
+    def _work(self) -> None:
+        while (parcel := self._begun.get()) is not None:
+            ended: Ended | BaseException
+            try:
+                ended = self._call(parcel)
+            except BaseException as error:
+                ended = error
+            with self._changed:
+                self._ended.append(ended)
+                if len(self._ended) == 1 or self._all_ended():
+                    # Nobody waits for the others.
+                    self._changed.notify()
 
     def _call(self, parcel: Parcel) -> Ended:
         message, began_s = parcel.message, time.perf_counter()

@@ -80,11 +80,12 @@ class CampaignPlans:
         yaml: str,
         *,
         days: int,
+        at: datetime | None = None,
         progress: Progress = lambda _share: None,
         turn: Turn = lambda: None,
     ) -> Plan:
-        """The plan of a campaign that was read from this text, by the evidence of the last `days`."""
-        now, catalog = self._clock.now(), self._backtest.catalog()
+        """The plan of a campaign that was read from this text, by the evidence of the `days` before `at`, or now."""
+        now, catalog = at or self._clock.now(), self._backtest.catalog()
         since = now - timedelta(days=days)
         stores = stores_of(campaign, catalog.stores.values())
         until = now + _INSTANT
@@ -92,9 +93,8 @@ class CampaignPlans:
         played = self._backtest.play(scenario, since=since, until=until, progress=progress, turn=turn)
         with self._database.read() as records:
             known = next((row for row in records.catalog.campaigns() if row.id == campaign.id), None)
-            seen = sorted(
-                {one for one, _ in records.sightings.seen_at([store.id for store in stores], since)}
-            )
+            there = [store.id for store in stores]
+            seen = sorted({one for one, _ in records.sightings.seen_at(there, since, until=until)})
             reach = _reach(records, campaign, seen, now=now)
             came = _came(records, campaign, seen, stores, now=now)
             used = records.spending.used([(campaign.id, "", "")]).get((campaign.id, "", ""), Used())
@@ -107,12 +107,18 @@ class CampaignPlans:
             reach=reach,
             days=days,
             played=played,
-            money=tuple(_money(campaign, played, used, days=days, now=now)),
+            money=(*_money(campaign, played, used, days=days, now=now), *self._unpriced(campaign)),
             sms=_sms(campaign, stores),
             law=tuple(self._law(campaign, stores, now)),
             conflicts=tuple(_conflicts(campaign, stores, catalog)),
             power=tuple(_power(campaign, played, seen=len(seen), came=came, days=days)),
         )
+
+    def _unpriced(self, campaign: Campaign) -> Iterator[str]:
+        named = {channel for offer in campaign.offers for channel in offer.channels}
+        missing = sorted(named - self._backtest.house.policy.prices.keys())
+        if missing:
+            yield f"No price is known for {', '.join(missing)}: counted as 0 until the operator sets `prices`."
 
     def _law(self, campaign: Campaign, stores: Sequence[Store], now: datetime) -> Iterator[str]:
         grounds = list(
@@ -174,7 +180,8 @@ def _came(
         part = seen[first : first + _TOGETHER]
         stays = records.histories.stays(part, now - campaign.attribution_window)
         came += sum(
-            any(stay.counted and stay.store_id in there for stay in of_one) for of_one in stays.values()
+            any(stay.counted and stay.store_id in there and stay.start_at <= now for stay in of_one)
+            for of_one in stays.values()
         )
     return came
 
@@ -189,7 +196,7 @@ def _money(campaign: Campaign, played: Played, used: Used, *, days: int, now: da
     left = _days_left(campaign, now)
     length = "a year" if campaign.until is None else f"the {left} days that are left ({dates_text(campaign)})"
     yield (
-        f"By the last {days} days: {sends / days:.1f} messages a day, which cost "
+        f"By the {last(days)}: {sends / days:.1f} messages a day, which cost "
         f"{_amount(spent.cost_micro / days)}; in {length}: {sends / days * left:.0f} messages, "
         f"{_amount(spent.cost_micro / days * left)}."
     )
@@ -222,6 +229,11 @@ def _days_left(campaign: Campaign, now: datetime) -> int:
     today = now.date()
     first = max(today, campaign.since or today)
     return _YEAR if campaign.until is None else max(0, (campaign.until - first).days + 1)
+
+
+def last(days: int) -> str:
+    """The days that a plan goes by, in words."""
+    return "last day" if days == 1 else f"last {days} days"
 
 
 def _amount(micro: float) -> str:
@@ -312,7 +324,7 @@ def _power(campaign: Campaign, played: Played, *, seen: int, came: int, days: in
     least = detectable(base, shoppers=shoppers, share=share)
     half = detectable(base, shoppers=shoppers, share=0.5)
     yield (
-        f"By the last {days} days {shoppers} people would be offered something, {share:.0%} of them held out; "
+        f"By the {last(days)} {shoppers} people would be offered something, {share:.0%} of them held out; "
         f"{base:.1%} of those seen visited within {window:g} days."
     )
     if least is None:

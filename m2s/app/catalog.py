@@ -18,6 +18,7 @@ from campaigns.model import (
     Exit,
     Near,
     Offer,
+    Proximity,
     Research,
 )
 from campaigns.reader import read_campaign
@@ -54,7 +55,8 @@ class Catalog:
 
     `by_zone` holds the offers that a presence in (store_id, zone_id) can fire, `by_place` the beacon offers of
     (store_id, place), `by_crossing` the crossing offers of (store_id, zone_id), whose zones `crossing` finds,
-    `scheduled` the `at` offers with their stores, `following` those after a visit or redemption.
+    `scheduled` the `at` offers with their stores, `following` those after a visit or redemption. `apart` has by store
+    the beacons, by major/minor, among which one that is heard from afar has to be told from the others.
     """
 
     version: int
@@ -66,6 +68,7 @@ class Catalog:
     campaigns: Mapping[str, LiveCampaign]
     by_zone: Mapping[tuple[str, str], tuple[LiveOffer, ...]]
     by_place: Mapping[tuple[str, str], tuple[LiveOffer, ...]]
+    apart: Mapping[str, Mapping[str, Beacon]]
     by_crossing: Mapping[tuple[str, str], tuple[LiveOffer, ...]]
     crossing: CrossingIndex
     scheduled: tuple[tuple[LiveOffer, tuple[Store, ...]], ...]
@@ -117,6 +120,7 @@ def build_catalog(
         campaigns=live,
         by_zone=_frozen(watched.by_zone),
         by_place=_frozen(watched.by_place),
+        apart=watched.apart,
         by_crossing=_frozen(watched.by_crossing),
         crossing=_crossing(watched.by_crossing, by_id),
         scheduled=tuple(watched.scheduled),
@@ -132,6 +136,7 @@ def with_campaigns(before: Catalog, campaigns: Mapping[str, LiveCampaign]) -> Ca
         campaigns=campaigns,
         by_zone=_frozen(watched.by_zone),
         by_place=_frozen(watched.by_place),
+        apart=watched.apart,
         by_crossing=_frozen(watched.by_crossing),
         crossing=_crossing(watched.by_crossing, before.stores),
         scheduled=tuple(watched.scheduled),
@@ -154,6 +159,7 @@ class _Watched:
     def __init__(self) -> None:
         self.by_zone: dict[tuple[str, str], list[LiveOffer]] = defaultdict(list)
         self.by_place: dict[tuple[str, str], list[LiveOffer]] = defaultdict(list)
+        self.apart: dict[str, Mapping[str, Beacon]] = {}
         self.by_crossing: dict[tuple[str, str], list[LiveOffer]] = defaultdict(list)
         self.scheduled: list[tuple[LiveOffer, tuple[Store, ...]]] = []
         self.following: list[LiveOffer] = []
@@ -169,12 +175,19 @@ class _Watched:
                 )
             case Crossing(zone):
                 self._add(self.by_crossing, entry, [(store.id, zone) for store in stores])
-            case BeaconSeen(place):
+            case BeaconSeen(place, proximity):
                 self._add(self.by_place, entry, [(store.id, place) for store in stores])
+                if proximity is Proximity.FAR:
+                    self._tell_apart(stores)
             case At():
                 self.scheduled.append((entry, stores))
             case AfterVisit() | AfterRedemption():
                 self.following.append(entry)
+
+    def _tell_apart(self, stores: Iterable[Store]) -> None:
+        for store in stores:
+            if store.id not in self.apart and len({beacon.place for beacon in store.beacons}) > 1:
+                self.apart[store.id] = {f"{one.major}/{one.minor}": one for one in store.beacons}
 
     def _add(
         self,

@@ -4,6 +4,7 @@ Every answer of a provider is one of five results. The worker (`m2s/app/deliver.
 becomes of a message, of its token and of the channel follows from the result alone.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, runtime_checkable
@@ -17,12 +18,16 @@ and a call must end well within its message's lease."""
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a channel reaches a shopper: the push token with its platform, or the E.164 phone."""
+    """Where a channel reaches a shopper: the push token with its platform, or the E.164 phone.
+
+    `push_token_at` is when the phone last registered the token.
+    """
 
     device_id: str | None
     push_token: str | None
     platform: str | None
     phone: str | None
+    push_token_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,7 @@ class Accepted:
 class RetryLater:
     """Nothing was sent, and it may go better later: 429, 500 or 503 before acceptance, no connection.
 
-    `after_s` is how long the provider asks to wait (`Retry-After`), 0 where it does not say: the whole channel waits
+    `after_s` is how long the provider asks to wait (`Retry-After`), 0 where it does not say: all that goes by it waits
     for so long. `least_s` is the first wait where it does not say, doubled at each try (FCM's 429: 60; FCM's 500 and
     503: 1); 0 leaves it to the worker: 1, 4, 16, then 64 s. `of_address` says that it is this address that has to
     wait and the provider is well (APNs' 429 TooManyRequests, with `after_s` of 15 min).
@@ -66,6 +71,8 @@ class Refused:
     violations, APNs' 413 and other 400. Such a message goes by no other channel, because it can be replayed.
 
     With none of these: the number or the receiver does not exist, or takes nothing from us.
+
+    `asked` is False where we saw so ourselves and called nobody: that says nothing of how the provider is.
     """
 
     code: str
@@ -73,6 +80,7 @@ class Refused:
     token_invalid_before: datetime | None = None
     opted_out: bool = False
     dead_letter: bool = False
+    asked: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +117,25 @@ class ChannelAdapter(Protocol):
         Unknown. Details go into the database and the log: no number, token or secret may be in them.
         """
         ...
+
+
+@runtime_checkable
+class Divided(Protocol):
+    """A channel that several providers carry, each held to its own rate and with a breaker of its own."""
+
+    @property
+    def providers(self) -> Collection[str]:
+        """Their names."""
+        ...
+
+    def provider_of(self, address: Address) -> str:
+        """Who carries messages to an address; where nobody does, any of them."""
+        ...
+
+
+def providers_of(adapter: ChannelAdapter) -> Collection[str]:
+    """The providers of a channel; one without a name where it is not divided."""
+    return adapter.providers if isinstance(adapter, Divided) else ("",)
 
 
 @runtime_checkable

@@ -1,17 +1,17 @@
 """May a claimed message leave now? The second look, inside the claim: valid, wanted, lawful, within pressure."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
 
 from campaigns.decision import deferred_until, recheck
-from campaigns.facts import Candidate, Occasion, Policy, ShopperFacts
-from campaigns.model import At, Channel
+from campaigns.facts import Candidate, Occasion, Policy, ShopperFacts, StoreFacts
+from campaigns.model import At, Channel, Offer
 from m2s.app.catalog import Catalog
-from m2s.app.channel import Address
-from m2s.app.facts import load_shoppers, store_facts
+from m2s.app.channel import Address, ChannelAdapter, Divided
+from m2s.app.facts import People, load_shoppers, store_facts
 from m2s.app.ports import Records
 from m2s.app.rows import CouponRow, DeviceRow, MessageRow, ShopperRow
 from m2s.core.delivery.message import State
@@ -22,11 +22,17 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """A claimed message that may leave, with where it goes."""
+    """A claimed message that may leave, with where it goes; `provider` carries it where its channel has several."""
 
     message: MessageRow
     address: Address
     coupon: CouponRow | None
+    provider: str = ""
+
+    @property
+    def lane(self) -> tuple[str, str]:
+        """The channel and the provider that it leaves by."""
+        return self.message.channel, self.provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,7 @@ class Rules:
 
     catalog: Catalog
     policy: Policy
-    channels: Collection[str]
+    channels: Mapping[str, ChannelAdapter]
 
 
 def clear(
@@ -61,14 +67,17 @@ def clear(
     """
     shopper_ids = {message.shopper_id for message in messages}
     history = max((rate.window for rate in rules.policy.pressure), default=timedelta(0))
-    facts = load_shoppers(records, shopper_ids, now=now, inside={}, history=history)
     shoppers = records.devices.shoppers(shopper_ids)
     devices = records.devices.devices_of(shopper_ids)
+    people = People(shoppers, devices)
+    facts = load_shoppers(records, shopper_ids, now=now, inside={}, history=history, people=people)
+    offers = _Offers(rules.catalog, now)
     coupons = records.coupons.coupons_of(message.decision_id for message in messages)
+    divided = {name: adapter for name, adapter in rules.channels.items() if isinstance(adapter, Divided)}
     cleared: list[tuple[MessageRow, Parcel | Verdict]] = []
     for message in messages:
         try:
-            held = _held(message, facts.get(message.shopper_id), rules=rules, now=now)
+            held = _held(message, facts.get(message.shopper_id), rules=rules, offers=offers)
         except Exception as error:
             _log.error("delivery.unjudged", message_id=message.id, error=repr(error))
             held = Verdict(State.DEAD_LETTER, "error")
@@ -76,7 +85,9 @@ def clear(
             cleared.append((message, ended(message, held)))
             continue
         address = address_of(message, shoppers[message.shopper_id], devices.get(message.shopper_id, []))
-        cleared.append((message, Parcel(message, address, coupons.get(message.decision_id))))
+        adapter = divided.get(message.channel)
+        provider = "" if adapter is None else adapter.provider_of(address)
+        cleared.append((message, Parcel(message, address, coupons.get(message.decision_id), provider)))
     return cleared
 
 
@@ -88,9 +99,10 @@ def ended(message: MessageRow, verdict: Verdict) -> Verdict:
 
 
 def _held(
-    message: MessageRow, shopper: ShopperFacts | None, *, rules: Rules, now: datetime
+    message: MessageRow, shopper: ShopperFacts | None, *, rules: Rules, offers: "_Offers"
 ) -> Verdict | None:
     """What keeps a message from leaving now; None when nothing does."""
+    now = offers.now
     if now >= message.valid_until:
         return Verdict(State.EXPIRED, "valid_until")
     if message.lost >= MOST_LOST:
@@ -99,7 +111,7 @@ def _held(
         reachable = shopper.reachable if shopper is not None else frozenset()
         can_leave = message.channel in rules.channels and message.channel in reachable
         return None if can_leave else Verdict(State.CANCELLED, "channel")
-    candidate = _candidate(message, rules.catalog, now=now)
+    candidate = offers.of(message)
     if candidate is None:
         return Verdict(State.CANCELLED, "offer_active")
     if shopper is None or message.channel not in rules.channels:
@@ -115,38 +127,58 @@ def _held(
     if failed is None:
         return None
     if failed.name == "send_law":
-        opening = deferred_until(candidate, shopper, now=now, policy=rules.policy)
-        if opening is not None and opening < message.valid_until:
-            return Verdict(State.PLANNED, failed.name, opening)
+        later = deferred_until(
+            candidate, shopper, now=now, policy=rules.policy, valid_until=message.valid_until
+        )
+        if later is not None:
+            return Verdict(State.PLANNED, failed.name, later)
     return Verdict(State.CANCELLED, failed.name)
 
 
-def _candidate(message: MessageRow, catalog: Catalog, *, now: datetime) -> Candidate | None:
-    """The message's offer as it is today; None when it is paused, stopped or gone."""
-    campaign = catalog.campaigns.get(message.campaign_id)
-    store = catalog.stores.get(message.store_id)
-    if campaign is None or campaign.paused or store is None:
-        return None
-    offer = next((offer for offer in campaign.campaign.offers if offer.id == message.offer_id), None)
-    if offer is None:
-        return None
-    occasion = Occasion(
-        key=message.id,
-        shopper_id=message.shopper_id,
-        device_id=message.device_id,
-        trigger="message",
-        at=message.created_at,
-        scheduled=isinstance(offer.trigger, At),
-    )
-    return Candidate(
-        campaign=campaign.campaign,
-        offer=offer,
-        offer_version=campaign.version,
-        salt=campaign.salt,
-        paused=campaign.paused,
-        occasion=occasion,
-        store=store_facts(store, now),
-    )
+class _Offers:
+    """The offers of messages as they are at an instant; what many messages share is looked up once."""
+
+    def __init__(self, catalog: Catalog, now: datetime) -> None:
+        self.now = now
+        self._catalog = catalog
+        self._offers: dict[tuple[str, str, str], Offer | None] = {}
+        self._stores: dict[str, StoreFacts] = {}
+
+    def of(self, message: MessageRow) -> Candidate | None:
+        """The message's offer by its channel; None when it is paused, stopped or gone."""
+        campaign = self._catalog.campaigns.get(message.campaign_id)
+        store = self._catalog.stores.get(message.store_id)
+        offer = self._offer(message)
+        if campaign is None or campaign.paused or store is None or offer is None:
+            return None
+        if store.id not in self._stores:
+            self._stores[store.id] = store_facts(store, self.now)
+        occasion = Occasion(
+            key=message.id,
+            shopper_id=message.shopper_id,
+            device_id=message.device_id,
+            trigger="message",
+            at=message.created_at,
+            scheduled=isinstance(offer.trigger, At),
+        )
+        return Candidate(
+            campaign=campaign.campaign,
+            offer=offer,
+            offer_version=campaign.version,
+            salt=campaign.salt,
+            paused=campaign.paused,
+            occasion=occasion,
+            store=self._stores[store.id],
+        )
+
+    def _offer(self, message: MessageRow) -> Offer | None:
+        name = message.campaign_id, message.offer_id, message.channel
+        if name not in self._offers:
+            campaign = self._catalog.campaigns.get(message.campaign_id)
+            offers = campaign.campaign.offers if campaign else ()
+            found = next((offer for offer in offers if offer.id == message.offer_id), None)
+            self._offers[name] = found and replace(found, channels=(Channel(message.channel),))
+        return self._offers[name]
 
 
 def _without(shopper: ShopperFacts, message: MessageRow) -> ShopperFacts:
@@ -170,4 +202,5 @@ def address_of(message: MessageRow, shopper: ShopperRow, devices: Sequence[Devic
         push_token=device.push_token if device else None,
         platform=device.platform if device else None,
         phone=shopper.phone,
+        push_token_at=device.push_token_at if device else None,
     )

@@ -5,13 +5,12 @@ from datetime import datetime, timedelta
 
 from m2s.app.inputs import BaseRow, PivotId, Statement, Taken
 from m2s.app.opposition import heed_opposition
-from m2s.app.pivots import Written, kept_as, write_pivots
+from m2s.app.pivots import Written, country_of, kept_as, write_pivots
 from m2s.app.ports import Records
 from m2s.app.purchases import LEFT_OUT, MAY_BE_AHEAD
 from m2s.app.shoppers import Ground, Moves
 from m2s.app.sighting import Rejected
 from m2s.core.base.errors import Problem
-from m2s.core.delivery.calling_codes import country_of
 
 _SOURCE = "customers"
 _DAY = timedelta(days=1)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from campaigns.decision import decide, deferred_until
+from campaigns.decision import decide, deferral
 from campaigns.facts import (
     Candidate,
     Decision,
@@ -53,6 +53,12 @@ def universal_salt(database: Database, ids: Ids) -> str:
         return salt
 
     return database.write(keep)
+
+
+def published_salt(database: Database) -> str | None:
+    """What the universal holdout is drawn with; None before a service ran on the database."""
+    with database.read() as records:
+        return records.catalog.setting(UNIVERSAL_SALT)
 
 
 class Deciding:
@@ -101,28 +107,29 @@ class Deciding:
         return made
 
     def decide_scheduled(self, together: Sequence[Candidate], *, now: datetime) -> Sequence[Decision]:
-        """As `decide`, what the send law makes wait, and may wait, as of the law's next opening.
+        """As `decide`, what the send law makes wait, and may wait, as of the law's next opening or soon after it.
 
-        Until then nothing else can be sent to this shopper, so pressure sees the message when it is sent.
+        What waits for the same opening is decided together. Pressure counts it from now on.
         """
         shopper = self._facts.get(together[0].occasion.shopper_id)
         if shopper is None:
             return ()
         made: list[Decision] = []
-        opening = {
-            id(one): deferred_until(one, shopper, now=now, policy=self._house.policy) for one in together
-        }
-        for at in sorted({opening[id(one)] or now for one in together}):
-            due = [one for one in together if (opening[id(one)] or now) == at]
-            if at > now:
-                due = [self._as_of(one, at) for one in due]
-            latest = min(one.occasion.at + one.offer.valid_for for one in due)
-            made += self.decide(due, now=at, latest=latest)
+        by_opening: dict[datetime, list[tuple[datetime, Candidate]]] = {}
+        for one in together:
+            waits = deferral(one, shopper, now=now, policy=self._house.policy)
+            opening, at = (now, now) if waits is None else (waits.opening, waits.at)
+            by_opening.setdefault(opening, []).append((at, one))
+        for opening, due in sorted(by_opening.items()):
+            at = min(at for at, _ in due)
+            candidates = [one if opening == now else self._as_of(one, at, opening) for _, one in due]
+            latest = min(one.occasion.at + one.offer.valid_for for one in candidates)
+            made += self.decide(candidates, now=at, latest=latest)
         return made
 
-    def _as_of(self, candidate: Candidate, at: datetime) -> Candidate:
+    def _as_of(self, candidate: Candidate, at: datetime, opening: datetime) -> Candidate:
         store = self._catalog.stores[candidate.store.store_id]
-        return replace(candidate, store=store_facts(store, at))
+        return replace(candidate, store=store_facts(store, at), waited_for=opening)
 
     def keep(self, records: Records) -> list[Decision]:
         """Writes what was decided, with its coupons and messages, in the current transaction, and returns it."""

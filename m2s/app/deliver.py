@@ -5,9 +5,8 @@ transaction open: whatever happens between, an SMS is never sent twice. Several 
 settled together, in the transaction in which the next ones begin.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from threading import Event
 
@@ -20,7 +19,7 @@ from m2s.app.channel import ChannelAdapter, Unknown
 from m2s.app.clearance import Parcel, Rules, Verdict, clear
 from m2s.app.doubt import Doubts
 from m2s.app.holding import Held, Holding
-from m2s.app.lanes import Pace, lanes_of
+from m2s.app.lanes import LaneName, Pace, lanes_of, shut_channels
 from m2s.app.observer import DeliveryObserver
 from m2s.app.ports import Database, Records
 from m2s.app.results import Answered, keep, keep_letter, outcome_of, settle, verdict_of
@@ -84,9 +83,13 @@ class Deliver:
 
         Where the database fails meanwhile, that is raised; what providers said by then is settled by the next drain.
         """
-        with self._database.read() as records:
-            if not self._answers and not records.messages.due(self._clock.now()):
+        if not self._answers:
+            shut = shut_channels(self._lanes, self._clock.monotonic_s())
+            if shut and shut >= self._channels.keys():
                 return 0
+            with self._database.read() as records:
+                if not records.messages.due(self._clock.now(), but=shut):
+                    return 0
         calls = Calls(self._channels, at_once=self._pace.at_once)
         try:
             with calls:
@@ -95,10 +98,11 @@ class Deliver:
             self._hear(calls.ended())
 
     def _drain(self, calls: Calls) -> int:
-        taken, holding = 0, Holding(self._lanes)
+        taken, holding, first = 0, Holding(self._lanes), True
         while True:
-            claimed = 0 if self._stopping.is_set() else self._claim(holding, idle=not len(calls))
-            taken += claimed
+            idle = not len(calls) and not len(holding)
+            claimed = 0 if self._stopping.is_set() else self._claim(holding, idle=idle, others=first)
+            taken, first = taken + claimed, False
             answered = bool(self._answers)
             begun = self._turn(holding, running=len(calls))
             for parcel in begun:
@@ -120,6 +124,7 @@ class Deliver:
         Claimed ones are planned again; of those that were being sent, the ones that may be sent again are, the
         others stay `unknown`. Returns how many were claimed, and how many were being sent.
         """
+        self._database.write(lambda records: records.messages.wait_for_any())
         return self._release(expired_at_s=None)
 
     def recover_lost(self) -> tuple[int, int]:
@@ -143,6 +148,12 @@ class Deliver:
         """Asks what became of messages in doubt; returns of how many the doubt ended."""
         return self._doubts.run(now)
 
+    def overdue_s(self) -> float:
+        """For how long the message that was due first has been due: planned, held by a worker, or to be asked for."""
+        with self._database.read() as records:
+            since = records.messages.due_since()
+        return 0.0 if since is None else max(0.0, (self._clock.now() - since).total_seconds())
+
     def _release(self, *, expired_at_s: float | None) -> tuple[int, int]:
         now = self._clock.now()
 
@@ -159,36 +170,43 @@ class Deliver:
             _log.warning("delivery.recovered", claimed=claimed, sending=sum(sending.values()))
         return claimed, sum(sending.values())
 
-    def _claim(self, holding: Holding, *, idle: bool) -> int:
-        """Leases messages for the next calls, of each channel those that expire first, and looks at them.
+    def _claim(self, holding: Holding, *, idle: bool, others: bool) -> int:
+        """Leases messages for the next calls, of each queue those that expire first, and looks at them.
 
-        Returns how many it leased.
+        With `others` also some by channels that nobody carries. Returns how many it leased.
         """
         now, now_s = self._clock.now(), self._clock.monotonic_s()
         wanted = holding.wanted(now_s, idle=idle)
-        if not wanted and not idle:
+        if not wanted and not others:
             return 0
 
-        def work(records: Records) -> tuple[Counter[str], _Looked]:
+        def work(records: Records) -> tuple[int, list[LaneName], _Looked]:
             leased_until_s = now_s + LEASE_S
-            claimed = []
-            if idle:
-                claimed += records.messages.claim_others(self._lanes, now=now, leased_until_s=leased_until_s)
-            for channel, want in wanted.items():
-                claimed += records.messages.claim(
+            claimed: list[MessageRow] = []
+            emptied = []
+            for (channel, provider), want in wanted.items():
+                found = records.messages.claim(
                     channel,
+                    provider=provider,
                     now=now,
                     leased_until_s=leased_until_s,
                     limit=want.messages,
                     most_again=want.again,
                 )
-            return Counter(row.channel for row in claimed), self._look(records, claimed, now)
+                claimed += found
+                if len(found) < want.messages:
+                    emptied.append((channel, provider))
+            if others:
+                claimed += records.messages.claim_others(
+                    self._channels, now=now, leased_until_s=leased_until_s
+                )
+            return len(claimed), emptied, self._look(records, claimed, now)
 
-        leased, looked = self._database.write(work)
+        leased, emptied, looked = self._database.write(work)
         holding.add(looked.parcels, now_s)
-        holding.emptied((name for name, want in wanted.items() if leased[name] < want.messages), now_s)
+        holding.emptied(emptied, now_s)
         self._count_held_back(looked)
-        return leased.total()
+        return leased
 
     def _look(self, records: Records, claimed: Sequence[MessageRow], now: datetime) -> _Looked:
         """Looks at claimed messages, and settles those that may not leave."""
@@ -241,28 +259,36 @@ class Deliver:
         finally:
             for one in chosen:
                 if one.parcel.message.id not in begun:
-                    self._lanes[one.channel].dropped()
+                    self._lanes[one.lane].dropped()
         self._answers = []
         self._count(kept)
         self._count_held_back(looked)
-        return [parcel for parcel in (*fresh, *looked.parcels) if parcel.message.id in begun]
+        # The lane in which a call began is the one in which it ends, whatever phone she has by now.
+        providers = {one.parcel.message.id: one.parcel.provider for one in chosen}
+        return [
+            parcel
+            if parcel.provider == providers[parcel.message.id]
+            else replace(parcel, provider=providers[parcel.message.id])
+            for parcel in (*fresh, *looked.parcels)
+            if parcel.message.id in begun
+        ]
 
     def _give_back(self, held: Sequence[Held]) -> None:
-        """Plans again what was claimed and has to wait for its channel."""
+        """Plans again what was claimed and has to wait for its provider."""
         now = self._clock.now()
 
         def work(records: Records) -> None:
             for one in held:
-                settle(records, one.parcel.message, Verdict(State.PLANNED), at=now)
+                message, provider = one.parcel.message, one.parcel.provider
+                if settle(records, message, Verdict(State.PLANNED), at=now) and provider:
+                    records.messages.wait_for(message.id, provider)
 
         if held:
             self._database.write(work)
 
-    def _keep(self, records: Records, answers: Iterable[tuple[Answered, Verdict]]) -> list[_Kept]:
-        channels = frozenset(self._channels)
-        return [
-            (answered, keep(records, answered, verdict, channels=channels)) for answered, verdict in answers
-        ]
+    def _keep(self, records: Records, answers: Sequence[tuple[Answered, Verdict]]) -> list[_Kept]:
+        kept = keep(records, answers, channels=frozenset(self._channels))
+        return [(answered, verdict) for (answered, _), verdict in zip(answers, kept, strict=True)]
 
     def _settle_each(self, answers: Iterable[tuple[Answered, Verdict]]) -> None:
         """Settles answers one by one; one that cannot be settled is left to the end of its lease."""
@@ -282,19 +308,20 @@ class Deliver:
     def _hear(self, ended: Iterable[Ended]) -> None:
         """Takes note of calls that have ended."""
         for call in ended:
-            channel, now_s = call.parcel.message.channel, self._clock.monotonic_s()
-            lane = self._lanes[channel]
+            (channel, provider), now_s = call.parcel.lane, self._clock.monotonic_s()
+            lane = self._lanes[channel, provider]
             was_troubled = lane.troubled
             lane.ended(call.result, now_s)
-            # Who stops a channel that was well may be the cause; who fails as the last of many is not.
+            # Who stops a provider that was well may be the cause; who fails as the last of many is not.
             troubled = was_troubled if lane.misconfigured else lane.troubled
             self._answers.append(Answered(call.parcel, call.result, self._clock.now(), troubled))
             self._observer.call(channel, outcome_of(call.result), took_s=call.took_s)
-            self._observer.held_up(channel, troubled=lane.troubled, misconfigured=lane.misconfigured)
+            troubles = {"troubled": lane.troubled, "misconfigured": lane.misconfigured}
+            self._observer.held_up(channel, provider, **troubles)
             if lane.troubled and not was_troubled:
-                _log.error("delivery.channel_stopped", channel=channel, misconfigured=lane.misconfigured)
+                _log.error("delivery.channel_stopped", channel=channel, provider=provider, **troubles)
             elif was_troubled and not lane.troubled:
-                _log.warning("delivery.channel_goes_on", channel=channel)
+                _log.warning("delivery.channel_goes_on", channel=channel, provider=provider)
 
     def _count(self, kept: Iterable[_Kept]) -> None:
         """Counts what was committed."""

@@ -6,12 +6,13 @@ from datetime import datetime, timedelta
 
 from campaigns.explain import Fate, explain
 from m2s.app.catalog import Catalog
+from m2s.app.inputs import Join
 from m2s.app.no_occasion import Asked, why
 from m2s.app.past import LastSeen
 from m2s.app.ports import Database, Records
 from m2s.app.rows import DecisionRow, MessageRow
 from m2s.core.base.errors import NotFound
-from m2s.core.base.instants import Clock
+from m2s.core.base.instants import Clock, rfc3339
 
 MOST_DECISIONS = 200
 """How many decisions one answer holds at most; older ones need a narrower span."""
@@ -39,7 +40,7 @@ class Explained:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Decisions, newest first; where there are none, `sentences` say what that means.
+    """Decisions, newest first; where there are none, `sentences` say what that means, and before it who was joined.
 
     `clock_offset_ms` is how far the clock of the device asked for is ahead of ours, where that is known.
     """
@@ -79,10 +80,10 @@ class Explain:
     ) -> Explanation:
         """The decisions of a shopper and offer in a half-open span; a device stands for its shopper.
 
-        Raises NotFound for a device or shopper that does not exist.
+        One who was joined with another stands for that one. Raises NotFound for who does not exist.
         """
         with self._database.read() as records:
-            shopper_id, offset_ms = _shopper(records, shopper_id=shopper_id, device_id=device_id)
+            shopper_id, offset_ms, joined = _shopper(records, shopper_id=shopper_id, device_id=device_id)
             rows = records.decisions.find(
                 shopper_id=shopper_id,
                 offer_id=offer_id,
@@ -91,15 +92,16 @@ class Explain:
                 limit=min(limit, MOST_DECISIONS),
             )
             if rows:
-                return Explanation(_explained(records, rows), clock_offset_ms=offset_ms)
+                return Explanation(_explained(records, rows), joined, clock_offset_ms=offset_ms)
             if shopper_id is None:
                 return Explanation((), (_NO_OCCASION,))
             at = self._clock.now() if until is None else min(until, self._clock.now())
             seen = records.histories.last_seen(shopper_id, at - _LOOK_BACK, at)
             devices = records.devices.devices_of([shopper_id]).get(shopper_id, [])
-        sentences = [_NO_OCCASION]
+            applied = records.catalog.first_applied()
+        sentences = [*joined, _NO_OCCASION]
         if offer_id is not None:
-            sentences += why(Asked(offer_id, at, seen, devices), self._catalog())
+            sentences += why(Asked(offer_id, at, seen, devices, applied), self._catalog())
         else:
             sentences.append(_SEEN if seen else _NOT_SEEN)
         return Explanation((), tuple(sentences), _by_store(seen), clock_offset_ms=offset_ms)
@@ -115,16 +117,26 @@ def _by_store(seen: Sequence[LastSeen]) -> tuple[LastSeen, ...]:
 
 def _shopper(
     records: Records, *, shopper_id: str | None, device_id: str | None
-) -> tuple[str | None, int | None]:
-    """The shopper who is meant, and how far the clock of the device that names them is ahead."""
+) -> tuple[str | None, int | None, tuple[str, ...]]:
+    """The shopper who is meant, how far the clock of the device that names them is ahead, and who was joined."""
+    joins = [] if shopper_id is None else records.identities.joined(shopper_id)
+    meant = next((join.into_id for join in joins if join.shopper_id == shopper_id), shopper_id)
+    told = tuple(map(_joined, joins))
     if device_id is not None:
         device = records.devices.device(device_id)
-        if device is None or shopper_id not in (None, device.shopper_id):
+        if device is None or meant not in (None, device.shopper_id):
             raise NotFound(f"there is no device {device_id!r}{' of this shopper' if shopper_id else ''}")
-        return device.shopper_id, device.clock_offset_ms
-    if shopper_id is not None and shopper_id not in records.devices.shoppers([shopper_id]):
+        return device.shopper_id, device.clock_offset_ms, told
+    if meant is not None and meant not in records.devices.shoppers([meant]):
         raise NotFound(f"there is no shopper {shopper_id!r}")
-    return shopper_id, None
+    return meant, None, told
+
+
+def _joined(join: Join) -> str:
+    return (
+        f"{join.shopper_id} turned out to be {join.into_id} at {rfc3339(join.at)}, by what the retailer knows of both: "
+        f"what is told is of both."
+    )
 
 
 def _explained(records: Records, rows: Sequence[DecisionRow]) -> tuple[Explained, ...]:

@@ -1,6 +1,7 @@
 """What does deciding need to know of a shopper and a store? Gathered in a few reads for a whole group at once."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from campaigns.facts import ShopperFacts, StoreFacts
@@ -13,6 +14,14 @@ from m2s.core.places.store import Store
 _LEFT_LATELY = timedelta(hours=1)
 
 
+@dataclass(frozen=True, slots=True)
+class People:
+    """Shoppers by id, and the devices of each."""
+
+    shoppers: Mapping[str, ShopperRow]
+    devices: Mapping[str, Sequence[DeviceRow]]
+
+
 def load_shoppers(
     records: Known,
     shopper_ids: Iterable[str],
@@ -20,15 +29,17 @@ def load_shoppers(
     now: datetime,
     inside: Mapping[str, frozenset[str]],
     history: timedelta,
+    people: People | None = None,
 ) -> dict[str, ShopperFacts]:
-    """Facts by shopper id.
+    """Facts by shopper id; `people` are the shoppers where the caller has read them.
 
     `inside` names the stores whose premises a shopper is in now; `history` is the longest window that pressure
     or a per-shopper limit looks back over.
     """
     wanted = sorted(set(shopper_ids))
-    shoppers = records.devices.shoppers(wanted)
-    devices = records.devices.devices_of(wanted)
+    if people is None:
+        people = People(records.devices.shoppers(wanted), records.devices.devices_of(wanted))
+    shoppers, devices = people.shoppers, people.devices
     consents = records.devices.consents(wanted)
     granted = {
         shopper_id: {(row.purpose, row.channel) for row in consents.get(shopper_id, ()) if row.granted}

@@ -62,7 +62,10 @@ class PresentRow:
 
 @dataclass(frozen=True, slots=True)
 class PlacedRow:
-    """A beacon heard by a phone that knew in the same minute where it was; one of a quarter of an hour."""
+    """A beacon heard by a phone that knew in the same minute where it was; one of a quarter of an hour.
+
+    It was then within `within_m` of the position: by its accuracy, and as far as it may have gone in between.
+    """
 
     uuid: str
     major: int
@@ -71,7 +74,7 @@ class PlacedRow:
     at_ms: int
     latitude: float
     longitude: float
-    accuracy_m: float
+    within_m: float
 
 
 class ReportRecords(Protocol):

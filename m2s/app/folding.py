@@ -1,8 +1,9 @@
 """Which stays does the evidence of a shopper at a store tell, as rows? Each as if there were no other store."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+import msgspec
 
 from m2s.app.catalog import Catalog
 from m2s.app.rows import VisitRow
@@ -19,9 +20,7 @@ LOOK_BACK = timedelta(milliseconds=LONGEST_BRIDGE_MS + REACH_MS)
 """New evidence changes no stay that ended earlier than this before it."""
 
 
-# Made anew each time that a stay is looked at: frozen would take three times as long. Nobody changes one.
-@dataclass(slots=True)
-class Folded:
+class Folded(msgspec.Struct, gc=False):
     """A stay as a row, with what it brings to a contest with stays next door."""
 
     row: VisitRow

@@ -39,6 +39,6 @@ class GroupHandler(Protocol[Item, Answer]):
         """The item's answer from those of its parts."""
         ...
 
-    def refuse(self, records: Records, item: Item, error: Exception) -> Answer:
-        """The answer for a part that cannot be processed; what is kept of it has a transaction of its own."""
+    def refuse(self, records: Records, item: Item, error: Exception) -> GroupResult[Answer]:
+        """The one answer for a part that cannot be processed; what is kept of it has a transaction of its own."""
         ...

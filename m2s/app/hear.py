@@ -10,7 +10,7 @@ from m2s.app.answers import answer
 from m2s.app.callbacks import Answer, Callback, Heard, Listener, Reply
 from m2s.app.observer import CallbackObserver
 from m2s.app.opposition import REPLIED_STOP, oppose_number, reinstate_number, whose_number
-from m2s.app.pivots import e164
+from m2s.app.pivots import e164, reply_digest
 from m2s.app.ports import Records
 from m2s.app.receipts import take_receipt
 from m2s.app.rows import MessageRow
@@ -21,6 +21,10 @@ from m2s.core.delivery.replies import Word, wish_of
 
 ANSWER_VALID = timedelta(hours=1)
 """How long an answer by SMS may wait: who asks for hours wants to know them now."""
+
+REPEATED_WITHIN = timedelta(minutes=10)
+"""A provider that gives replies no ids, and missed our word for one, sends it again within so long. The same words from
+the same number are one reply until then: she has her answer. But for STOP: once too often does no harm."""
 
 _LONGEST_NAME = 255
 _log = structlog.get_logger()
@@ -89,7 +93,7 @@ class Hear:
             if state is not None:
                 followed.states.append(state)
         for reply in heard.replies:
-            is_new = reply.reply_id is None or records.receipts.hear(provider, reply.reply_id, at=at)
+            is_new = _is_new(records, provider, reply, at=at)
             word, text = self._do(records, reply, is_new=is_new, by_sms=not at_once, at=at)
             followed.text = text
             if is_new:
@@ -107,7 +111,7 @@ class Hear:
             return "other", None
         word = str(wish.word)
         if wish.word is Word.STOP:
-            if is_new:
+            if is_new or reply.reply_id is None:
                 oppose_number(records, phone, "sms", at=at, told=REPLIED_STOP)
             return word, None
         if wish.word is Word.START:
@@ -150,6 +154,14 @@ class Hear:
             fence=0,
         )
         records.messages.add([row])
+
+
+def _is_new(records: Records, provider: str, reply: Reply, *, at: datetime) -> bool:
+    """Whether a reply is no repeat of one that was heard; now it was."""
+    if reply.reply_id is not None:
+        return records.receipts.hear(provider, reply.reply_id, at=at)
+    said = reply_digest(records, "\n".join((reply.phone, reply.marks, reply.text)))
+    return records.receipts.hear(provider, said, at=at, since=at - REPEATED_WITHIN)
 
 
 def _refuse_odd_names(heard: Heard) -> None:

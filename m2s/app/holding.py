@@ -1,4 +1,8 @@
-"""What has a worker claimed and not begun yet, and of which channel does it want more? A bounded stock by lane."""
+"""What has a worker claimed and not begun yet, and of what does it want more? A bounded stock by lane.
+
+Which provider of a divided channel carries a message is known when it is looked at: until then it waits for any of
+them, and goes back to the queue of its own where that one cannot take it soon.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,14 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from m2s.app.clearance import Parcel
-from m2s.app.lanes import Lane
+from m2s.app.lanes import Lane, LaneName
 from m2s.core.delivery.retry import ALONE_AFTER
 
 CLEARED_FOR_S = 1.0
 """A claimed message that has waited for longer is looked at once more before its call: a STOP rules after a second."""
 
 EMPTY_FOR_S = 0.2
-"""A channel of which nothing more was due is asked for again after so long, or when nothing else is left to do."""
+"""A queue of which nothing more was due is asked for again after so long, or when nothing else is left to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +32,9 @@ class Held:
         return now_s - self.cleared_at_s <= CLEARED_FOR_S and now < self.parcel.message.valid_until
 
     @property
-    def channel(self) -> str:
-        """The channel that it leaves by."""
-        return self.parcel.message.channel
+    def lane(self) -> LaneName:
+        """The channel and the provider that it leaves by."""
+        return self.parcel.lane
 
     @property
     def alone(self) -> bool:
@@ -45,41 +49,51 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """How many messages of a channel are to be claimed, and how many of them may have failed before."""
+    """How many messages of a queue are to be claimed, and how many of them may have failed before."""
 
     messages: int
     again: int
 
 
 class Holding:
-    """The claimed messages of one drain, those of each channel in the order of their expiry."""
+    """The claimed messages of one drain, in the order of their expiry."""
 
-    def __init__(self, lanes: Mapping[str, Lane]) -> None:
+    def __init__(self, lanes: Mapping[LaneName, Lane]) -> None:
         self._lanes = lanes
         self._held: list[Held] = []
-        self._empty_until_s: dict[str, float] = {}
+        self._empty_until_s: dict[LaneName, float] = {}
         self._runs_alone = False
 
-    def wanted(self, now_s: float, *, idle: bool) -> dict[str, Wanted]:
-        """What to claim now; `idle` when no call runs."""
-        many = Counter(one.channel for one in self._held)
-        again = Counter(one.channel for one in self._held if one.again)
-        found = {}
-        for channel, lane in self._lanes.items():
-            if many[channel] >= lane.at_once or (now_s < self._empty_until_s.get(channel, 0.0) and not idle):
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def wanted(self, now_s: float, *, idle: bool) -> dict[LaneName, Wanted]:
+        """What to claim now, by its queue; `idle` when no call runs and none is held."""
+        many = Counter(one.lane for one in self._held)
+        again = Counter(one.lane for one in self._held if one.again)
+        found: dict[LaneName, Wanted] = {}
+        for name, lane in self._lanes.items():
+            if many[name] >= lane.at_once:
                 continue
             room = lane.room(now_s)
-            if room.ahead > many[channel]:
-                found[channel] = Wanted(room.ahead - many[channel], max(0, room.again - again[channel]))
-        return found
+            if room.ahead > many[name]:
+                want = Wanted(room.ahead - many[name], max(0, room.again - again[name]))
+                found[name] = want
+                if name[1]:
+                    any_of = found.get((name[0], ""), Wanted(0, 0))
+                    found[name[0], ""] = Wanted(any_of.messages + want.messages, any_of.again + want.again)
+        return {
+            name: want for name, want in found.items() if idle or now_s >= self._empty_until_s.get(name, 0.0)
+        }
 
     def add(self, parcels: Iterable[Parcel], now_s: float) -> None:
         """Holds messages that may leave."""
         self._held += [Held(parcel, now_s) for parcel in parcels]
+        self._held.sort(key=lambda one: (one.parcel.message.valid_until, one.parcel.message.id))
 
-    def emptied(self, channels: Iterable[str], now_s: float) -> None:
-        """Nothing more of these channels is due."""
-        self._empty_until_s |= dict.fromkeys(channels, now_s + EMPTY_FOR_S)
+    def emptied(self, queues: Iterable[LaneName], now_s: float) -> None:
+        """Nothing more of these queues is due."""
+        self._empty_until_s |= dict.fromkeys(queues, now_s + EMPTY_FOR_S)
 
     def begin(self, now_s: float, *, running: int, at_once: int) -> list[Held]:
         """Takes out what there is room for beside the calls that run; its calls count as begun."""
@@ -88,7 +102,7 @@ class Holding:
         chosen: list[Held] = []
         left: list[Held] = []
         for place, one in enumerate(self._held):
-            lane, beside = self._lanes[one.channel], running + len(chosen)
+            lane, beside = self._lanes[one.lane], running + len(chosen)
             if beside >= at_once or lane.room(now_s).now <= 0:
                 left.append(one)
                 continue
@@ -106,11 +120,17 @@ class Holding:
         return chosen
 
     def resting(self, now_s: float) -> Sequence[Held]:
-        """Takes out what cannot begin soon, because its channel has to wait."""
-        rooms = {channel: lane.room(now_s).ahead for channel, lane in self._lanes.items()}
-        out = [one for one in self._held if not rooms[one.channel]]
-        if out:
-            self._held = [one for one in self._held if rooms[one.channel]]
+        """Takes out what cannot begin soon, because its provider has to wait or others come before it."""
+        rooms = {name: lane.room(now_s).ahead for name, lane in self._lanes.items()}
+        many = Counter[LaneName]()
+        out: list[Held] = []
+        left: list[Held] = []
+        for one in self._held:
+            many[one.lane] += 1
+            # What waits for any provider may have brought more for one of them than was wanted.
+            too_many = many[one.lane] > rooms[one.lane] if one.parcel.provider else not rooms[one.lane]
+            (out if too_many else left).append(one)
+        self._held = left
         return out
 
     def all(self) -> Sequence[Held]:

@@ -2,12 +2,11 @@
 
 from m2s.app.inputs import Pivots
 from m2s.app.opposition import heed_opposition
-from m2s.app.pivots import Written, kept_as, write_pivots
+from m2s.app.pivots import Written, country_of, kept_as, write_pivots
 from m2s.app.ports import Records
 from m2s.app.rows import DeviceRow
 from m2s.app.shoppers import Ground, Moves
 from m2s.core.base.errors import Conflict, Invalid, NotFound, Problem
-from m2s.core.delivery.calling_codes import country_of
 
 _OF_ANOTHER = "this is another customer's; leave it out"
 

@@ -111,6 +111,15 @@ class ResearchRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Join:
+    """A shopper who turned out to be another one."""
+
+    shopper_id: str
+    into_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Taken:
     """What became of a batch: `left_out` are items that were taken but for a pivot id, `rejected` were not."""
 
@@ -152,6 +161,10 @@ class IdentityRecords(Protocol):
 
         Of two recorded arms the earlier rules, and where they differ the pair is kept as crossed.
         """
+        ...
+
+    def joined(self, shopper_id: str) -> list[Join]:
+        """How this shopper became another one, or else others this one, by time."""
         ...
 
     def crossed(self, experiments: Collection[str]) -> set[str]:

@@ -104,10 +104,6 @@ class Intake:
     def _nothing_seen(self) -> SeenIds:
         return SeenIds(OLDEST_MS + _DEDUPE_MARGIN_MS, most=self._most_ids)
 
-    def inside(self, shopper_ids: Sequence[str]) -> dict[str, frozenset[str]]:
-        """The stores whose premises each shopper is in now."""
-        return Step(self._presences).inside(shopper_ids)
-
     def weight(self, item: Batch) -> int:
         """The number of sightings in a request."""
         return max(1, len(item.items))
@@ -157,15 +153,20 @@ class Intake:
             events=[event for answer in answers for event in answer.events],
         )
 
-    def refuse(self, records: Records, item: Batch, error: Exception) -> Answer:
+    def refuse(self, records: Records, item: Batch, error: Exception) -> GroupResult[Answer]:
         """The answer for a sighting that cannot be processed; it is kept as a dead letter with the cause."""
-        for letter in letters_of(item, error, at=self._clock.now()):
+        letters = letters_of(item, error, at=self._clock.now())
+        for letter in letters:
             records.dead_letters.keep(letter, most=MOST_LETTERS)
-            self._observer.dead_letter()
-            _log.error("sighting.unprocessable", error=repr(error), dead_letter=letter.id)
+
+        def publish() -> None:
+            for letter in letters:
+                self._observer.dead_letter()
+                _log.error("sighting.unprocessable", error=repr(error), dead_letter=letter.id)
+
         detail = "this sighting could not be processed and was set aside; the others of its batch were taken"
         rejected = [Rejected(index, one.id, "unprocessable", detail) for index, one in item.items]
-        return Answer(0, 0, 0, [*item.rejected, *rejected], [])
+        return GroupResult([Answer(0, 0, 0, [*item.rejected, *rejected], [])], publish)
 
     def close(self, records: Records) -> Callable[[], None]:
         """Closes visits and presences that silence has ended; returns what to call after the commit."""
@@ -305,8 +306,14 @@ def _outside(step: Step, matched: Matched, told: Collection[str]) -> dict[str, l
     outside: dict[str, list[Row]] = {}
     for number, batch in enumerate(matched.batches):
         shoppers = batch.shoppers
-        concerned = [one for one in shoppers.values() if one in told or step.zones(one)]
-        if concerned:
-            for device_id, rows in groupby(matched.outside(number), key=itemgetter(DEVICE)):
-                outside.setdefault(shoppers[device_id], []).extend(rows)
+        if not any(one in told or step.can_leave(one) for one in shoppers.values()):
+            continue
+        if len(shoppers) == 1:
+            rows = list(matched.outside(number))
+            if rows:
+                (shopper_id,) = shoppers.values()
+                outside.setdefault(shopper_id, []).extend(rows)
+            continue
+        for device_id, rows_of in groupby(matched.outside(number), key=itemgetter(DEVICE)):
+            outside.setdefault(shoppers[device_id], []).extend(rows_of)
     return outside

@@ -1,17 +1,28 @@
-"""How much may each channel take now? Rate, breaker, retry budget and running calls, one lane a channel.
+"""How much may each provider take now? Rate, breaker, retry budget and running calls, one lane a provider.
 
 A lane is memory of one worker: a new one finds out by itself how its provider is.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from m2s.app.channel import Misconfigured, RetryLater, SendResult, Unknown
+from m2s.app.channel import (
+    ChannelAdapter,
+    Misconfigured,
+    Refused,
+    RetryLater,
+    SendResult,
+    Unknown,
+    providers_of,
+)
 from m2s.core.delivery.breaker import Breaker
 from m2s.core.delivery.pace import Rate, RetryBudget
 
+LaneName = tuple[str, str]
+"""A channel, and which of its providers: an empty name where it has but one."""
+
 LONGEST_PAUSE_S = 900.0
-"""A channel waits no longer for a provider that asks it to; its message waits as long as was asked."""
+"""A provider waits no longer for a provider that asks it to; its message waits as long as was asked."""
 
 AHEAD = 4
 """So many messages are claimed for each call that can run, so that claiming takes little of the time."""
@@ -19,7 +30,10 @@ AHEAD = 4
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How fast a worker may be: calls at once, and calls a second by channel; one that is absent has no limit."""
+    """How fast a worker may be: calls at once, and calls a second of each provider of a channel.
+
+    A channel that is absent has no limit.
+    """
 
     at_once: int = 8
     per_s: Mapping[str, float] | None = None
@@ -35,10 +49,10 @@ class Room:
 
 
 class Lane:
-    """One channel of one worker. Only the worker's own thread may touch it."""
+    """One provider of one channel, as one worker sees it. Only the worker's own thread may touch it."""
 
     def __init__(self, *, per_s: float | None, at_once: int) -> None:
-        """`at_once` is how many calls of this channel may run."""
+        """`at_once` is how many of its calls may run."""
         self._rate = Rate(per_s)
         self._budget = RetryBudget()
         self._breaker = Breaker()
@@ -73,6 +87,8 @@ class Lane:
     def ended(self, result: SendResult, now_s: float) -> None:
         """A call has ended."""
         self._running -= 1
+        if isinstance(result, Refused) and not result.asked:
+            return
         self.misconfigured = isinstance(result, Misconfigured)
         match result:
             case Misconfigured():
@@ -88,9 +104,18 @@ class Lane:
         self._running -= 1
 
 
-def lanes_of(channels: Iterable[str], pace: Pace) -> dict[str, Lane]:
-    """A lane for each channel; each leaves the others a call, so that a slow provider cannot hold them all up."""
-    names = sorted(channels)
+def lanes_of(channels: Mapping[str, ChannelAdapter], pace: Pace) -> dict[LaneName, Lane]:
+    """A lane for each provider; each leaves the others a call, so that a slow one cannot hold them all up."""
+    names = sorted(
+        (channel, provider) for channel, adapter in channels.items() for provider in providers_of(adapter)
+    )
     at_once = max(1, pace.at_once - (len(names) - 1))
     rates = pace.per_s or {}
-    return {name: Lane(per_s=rates.get(name), at_once=at_once) for name in names}
+    return {name: Lane(per_s=rates.get(name[0]), at_once=at_once) for name in names}
+
+
+def shut_channels(lanes: Mapping[LaneName, Lane], now_s: float) -> set[str]:
+    """The channels by which nothing may begin now."""
+    return {channel for channel, _ in lanes} - {
+        channel for (channel, _), lane in lanes.items() if lane.room(now_s).ahead
+    }

@@ -16,7 +16,7 @@ from m2s.app.dedupe import Keys, SeenIds
 from m2s.app.sighting import Answer, Batch, BeaconSighting, Geofence, Location, Rejected, Sighting
 from m2s.core.base.instants import to_ms
 from m2s.core.places.zone import PREMISES
-from m2s.core.presence.evidence import Evidence, Kind, Transition
+from m2s.core.presence.evidence import BEACON, EXIT, GEOFENCE, LOCATION, Evidence
 from m2s.core.presence.quality import OLDEST_SAMPLE_MS, believable, event_time
 
 CLOCK_TRUSTED = 1
@@ -34,7 +34,7 @@ Floats = NDArray[np.float64]
 Row = tuple[Any, ...]
 """A sighting as `SightingRecords.add_sightings` takes it; the names say where values stand."""
 
-DEVICE, ID, AT_MS, RECEIVED_MS, LATITUDE, LONGITUDE, ACCURACY_M, FLAGS = range(8)
+DEVICE, ID, AT_MS, RECEIVED_MS, LATITUDE, LONGITUDE, ACCURACY_M, FLAGS, SPEED_MPS = range(9)
 
 
 @dataclass(slots=True)
@@ -227,27 +227,29 @@ def _locate(
         distances_m=distances_m,
     )
     evidence: dict[int, list[Evidence]] = {}
-    for place, number, distance_m, probability in zip(
-        places, zone.tolist(), distances_m.tolist(), probabilities.tolist(), strict=True
+    owners = np.searchsorted(group.ends, places, side="right").tolist()
+    for place, owner, number, distance_m, probability in zip(
+        places, owners, zone.tolist(), distances_m.tolist(), probabilities.tolist(), strict=True
     ):
-        device_id, sighting_id, at_ms, _, _, _, accuracy_m, flags, *speed_mps = rows[place]
+        row = rows[place]
+        device_id, accuracy_m = row[DEVICE], row[ACCURACY_M]
         ref = index.zones[number]
         if accuracy_m > catalog.rules[ref.store_id, ref.zone_id].max_accuracy_m:
             continue
         evidence.setdefault(place, []).append(
             Evidence(
-                batches[group.owner(place)].shoppers[device_id],
+                batches[owner].shoppers[device_id],
                 ref.store_id,
                 ref.zone_id,
                 device_id,
-                sighting_id,
-                Kind.LOCATION,
-                at_ms,
+                row[ID],
+                LOCATION,
+                row[AT_MS],
                 probability,
                 distance_m,
                 accuracy_m,
-                speed_mps[0] if speed_mps else None,
-                mocked=flags & MOCKED != 0,
+                row[SPEED_MPS] if len(row) > SPEED_MPS else None,
+                mocked=row[FLAGS] & MOCKED != 0,
             )
         )
     return evidence
@@ -270,7 +272,7 @@ def _fence(shopper_id: str, row: Row, sighting: Geofence, *, catalog: Catalog) -
     zones = [
         (store_id, zone_id) for store_id, _, zone_id in (text.partition("/") for text in sighting.region_ids)
     ]
-    inside = 0.0 if sighting.transition is Transition.EXIT else 1.0
+    inside = 0.0 if sighting.transition is EXIT else 1.0
     return [
         Evidence(
             shopper_id=shopper_id,
@@ -278,7 +280,7 @@ def _fence(shopper_id: str, row: Row, sighting: Geofence, *, catalog: Catalog) -
             zone_id=zone_id,
             device_id=row[DEVICE],
             sighting_id=sighting.id,
-            kind=Kind.GEOFENCE,
+            kind=GEOFENCE,
             at_ms=row[AT_MS],
             inside_probability=inside,
             transition=sighting.transition,
@@ -303,7 +305,7 @@ def _beacon(
             zone_id=PREMISES,
             device_id=row[DEVICE],
             sighting_id=sighting.id,
-            kind=Kind.BEACON,
+            kind=BEACON,
             at_ms=row[AT_MS],
             inside_probability=1.0,
             beacon=f"{beacon.major}/{beacon.minor}",

@@ -19,6 +19,7 @@ from m2s.app.ports import Database, Records
 from m2s.app.rows import VisitRow
 from m2s.core.base.errors import NotFound
 from m2s.core.base.instants import Clock, rfc3339
+from m2s.core.delivery.message import State
 from m2s.core.measure.lift import Arm, Lift, lift
 from m2s.core.presence.visit import RULE_VERSION, StayKind
 
@@ -83,6 +84,8 @@ _FIGURES = (
     "suppressed",
     "redemptions",
 )
+_SENT = (State.ACCEPTED, State.DELIVERED)
+"""The states of messages that went out: `delivered` where the provider reported so, `accepted` without a report."""
 _LIFT = (
     "treated_shoppers",
     "treated_visitors",
@@ -230,19 +233,29 @@ def _figures(
     ]
 
 
-def _sums(rows: Iterable[CountRow]) -> dict[str, Any]:
+def _sums(rows: Sequence[CountRow]) -> dict[str, Any]:
     many: Counter[str] = Counter()
     suppressed: Counter[str] = Counter()
     for row in rows:
         many[row.what] += row.many
         if row.what == "suppressed":
             suppressed[row.reason or "unknown"] += row.many
+    messages = _messages(rows)
     return {
-        "exposures": many["exposure"],
+        "exposures": sum(messages.get(state, 0) for state in _SENT),
         "ghosts": many["ghost"],
         "suppressed": dict(suppressed.most_common()),
         "redemptions": many["redemption"],
     }
+
+
+def _messages(rows: Iterable[CountRow]) -> dict[str, int]:
+    """How many messages ended how, by their states."""
+    many: Counter[str] = Counter()
+    for row in rows:
+        if row.what == "message" and row.reason is not None:
+            many[row.reason] += row.many
+    return dict(sorted(many.items()))
 
 
 def _by_offer(asked: _Asked) -> list[dict[str, Any]]:
@@ -257,8 +270,9 @@ def _by_offer(asked: _Asked) -> list[dict[str, Any]]:
         campaign = read_applied(applied)
         compared = _lift_figures(*_compared(asked, campaign))
         for offer in campaign.offers:
-            sums = _sums(counted[campaign.id, offer.id])
-            rows.append({"campaign_id": campaign.id, "offer_id": offer.id, **sums, **compared})
+            of_offer = counted[campaign.id, offer.id]
+            told = {"messages": _messages(of_offer), **_sums(of_offer)}
+            rows.append({"campaign_id": campaign.id, "offer_id": offer.id, **told, **compared})
     return rows
 
 
@@ -291,7 +305,7 @@ REPORTS: Mapping[str, tuple[tuple[str, ...], Callable[[_Asked], Sequence[Mapping
     "visits": (("store_id", "day", *_FIGURES), _by_day, RULE_VERSION),
     "stores": (("store_id", "name", *_FIGURES), _by_store, RULE_VERSION),
     "offers": (
-        ("campaign_id", "offer_id", "exposures", "ghosts", "suppressed", "redemptions", *_LIFT),
+        ("campaign_id", "offer_id", "messages", "exposures", "ghosts", "suppressed", "redemptions", *_LIFT),
         _by_offer,
         RULE_VERSION,
     ),

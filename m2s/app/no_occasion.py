@@ -1,8 +1,8 @@
 """Why did nothing bring up an offer? The offer as it stands, where the shopper was seen, what her phone watches."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from campaigns.model import (
@@ -19,6 +19,7 @@ from campaigns.model import (
     Trigger,
 )
 from campaigns.schedule import dates_text, on_dates
+from campaigns.spans import counted, span_text
 from m2s.app.catalog import Catalog, LiveCampaign, LiveOffer, stores_of
 from m2s.app.past import LastSeen
 from m2s.app.regions import regions_for
@@ -34,12 +35,16 @@ MOST_STORES = 3
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is asked: a shopper with her devices and where she was seen lately, an offer, and a time."""
+    """What is asked: a shopper with her devices and where she was seen lately, an offer, and a time.
+
+    `applied` is when each campaign was put into force first.
+    """
 
     offer_id: str
     at: datetime
     seen: Sequence[LastSeen]
     devices: Sequence[DeviceRow]
+    applied: Mapping[str, datetime]
 
 
 def why(asked: Asked, catalog: Catalog) -> list[str]:
@@ -58,8 +63,11 @@ def why(asked: Asked, catalog: Catalog) -> list[str]:
 def _of_offer(entry: LiveOffer, asked: Asked, catalog: Catalog) -> Iterator[str]:
     live, trigger = entry.live, entry.offer.trigger
     stores = stores_of(live.campaign, catalog.stores.values())
+    applied_at = asked.applied.get(live.campaign.id)
+    if applied_at is not None and applied_at > asked.at:
+        yield f"The campaign {live.campaign.id} was put into force only at {rfc3339(applied_at)}."
     yield from _standing(entry, live, stores, asked.at)
-    yield f"The offer waits for {_waits_for(trigger)}, at {_number(len(stores), 'store')}."
+    yield f"The offer waits for {_waits_for(trigger)}, at {counted(str(len(stores)), 'store')}."
     if isinstance(trigger, AfterVisit | AfterRedemption | At):
         return
     yield from _presence(trigger, stores, asked)
@@ -155,17 +163,21 @@ def _waits_for(trigger: Trigger) -> str:
         case Crossing(zone):
             return f"a shopper who passes through zone {zone} between two fixes"
         case Dwell(zone, duration):
-            return f"a shopper who stays in zone {zone} for {duration}"
+            return f"a shopper who stays in zone {zone} for {_said(duration)}"
         case BeaconSeen(place, proximity, duration):
-            return f"a shopper who is {proximity} to the beacons of {place} for {duration}"
+            return f"a shopper who is {proximity} to the beacons of {place} for {_said(duration)}"
         case Research(topics, within):
-            return f"a shopper who looked up {' or '.join(sorted(topics))} within {within} and is near"
+            return f"a shopper who looked up {' or '.join(sorted(topics))} within {_said(within)} and is near"
         case AfterVisit(delay):
-            return f"a visit that ended {delay} before"
+            return f"a visit that ended {_said(delay)} before"
         case AfterRedemption(delay):
-            return f"a coupon of the campaign that was redeemed {delay} before"
+            return f"a coupon of the campaign that was redeemed {_said(delay)} before"
         case At():
             return "its time, and a shopper who was seen near enough lately"
+
+
+def _said(length: timedelta) -> str:
+    return span_text(length.total_seconds())
 
 
 def _zone(trigger: Trigger) -> str | None:
@@ -174,7 +186,3 @@ def _zone(trigger: Trigger) -> str | None:
 
 def _apart_m(one: Store, other: Store) -> float:
     return distance_m(one.latitude, one.longitude, to_latitude=other.latitude, to_longitude=other.longitude)
-
-
-def _number(count: int, name: str) -> str:
-    return f"{count} {name}{'' if count == 1 else 's'}"

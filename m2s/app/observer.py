@@ -46,8 +46,8 @@ class DeliveryObserver(Protocol):
         """Of messages that may not have been sent nobody will ever know."""
         ...
 
-    def held_up(self, channel: str, *, troubled: bool, misconfigured: bool) -> None:
-        """How a channel's provider is after a call."""
+    def held_up(self, channel: str, provider: str, *, troubled: bool, misconfigured: bool) -> None:
+        """How a provider is after a call; without a name where its channel has but one."""
         ...
 
 

@@ -1,6 +1,6 @@
 """What must storage do for messages? The outbox, its leases and its attempts, as a protocol."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -36,17 +36,37 @@ class MessageRecords(Protocol):
 
     def add(self, rows: Sequence[MessageRow]) -> None: ...
 
-    def due(self, now: datetime) -> bool:
-        """Whether any message waits to be sent now."""
+    def due(self, now: datetime, *, but: Collection[str] = ()) -> bool:
+        """Whether any message waits to be sent now by another channel than these."""
+        ...
+
+    def due_since(self) -> datetime | None:
+        """Since when the message that is not settled and was due first has been due; it may be in the future."""
         ...
 
     def claim(
-        self, channel: str, *, now: datetime, leased_until_s: float, limit: int, most_again: int
+        self,
+        channel: str,
+        *,
+        provider: str = "",
+        now: datetime,
+        leased_until_s: float,
+        limit: int,
+        most_again: int,
     ) -> list[MessageRow]:
         """Takes planned messages of a channel that are due, those that expire first.
 
-        They become `claimed` under a new fence number. At most `most_again` of them have been tried before.
+        They are those that wait for a provider of it, without a name those that wait for any. They become `claimed`
+        under a new fence number. At most `most_again` of them have been tried before.
         """
+        ...
+
+    def wait_for(self, message_id: str, provider: str) -> None:
+        """Has a planned message wait for this provider of its channel."""
+        ...
+
+    def wait_for_any(self) -> None:
+        """Has all planned messages wait for any provider of their channels."""
         ...
 
     def claim_others(

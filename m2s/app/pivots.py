@@ -74,6 +74,14 @@ def e164(text: str, country: str | None) -> str | None:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
+def country_of(phone: str) -> str | None:
+    """The ISO 3166 letters of an E.164 number's country; None for one that is given to nobody and may be of several."""
+    number = phonenumbers.parse(phone)
+    sharing = phonenumbers.region_codes_for_country_code(number.country_code or 0)
+    region = phonenumbers.region_code_for_number(number) or (sharing[0] if len(sharing) == 1 else None)
+    return None if region == phonenumbers.REGION_CODE_FOR_NON_GEO_ENTITY else region
+
+
 def default_country(countries: Iterable[str], timezone: str | None) -> str | None:
     """In which country numbers are that do not say: that of all stores, else that of the configured time zone."""
     found = set(countries)
@@ -93,6 +101,11 @@ def pivot_key(records: Records) -> bytes:
 def number_digest(records: Records, phone: str) -> str:
     """What is kept of a phone number (E.164) of which the number itself is not."""
     return _digest("phone", phone, pivot_key(records))
+
+
+def reply_digest(records: Records, said: str) -> str:
+    """What is kept of a reply, and of who wrote it, to know it again."""
+    return _digest("reply", said, pivot_key(records))
 
 
 def kept_as(written: Written, key: bytes) -> list[PivotId]:

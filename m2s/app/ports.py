@@ -74,6 +74,10 @@ class CatalogRecords(Protocol):
         """Adds or replaces a campaign and keeps the version for ever."""
         ...
 
+    def first_applied(self) -> dict[str, datetime]:
+        """When each campaign was put into force first."""
+        ...
+
     def set_campaign_state(self, campaign_id: str, state: str) -> None:
         """Sets `active`, `paused` or `stopped`."""
         ...

@@ -1,6 +1,6 @@
 """Who is in which zone now, and which offers does a step in or a stay bring up? Presence in memory, kept in storage."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import timedelta
 
 import msgspec
@@ -10,18 +10,22 @@ from campaigns.model import BeaconSeen, Research
 from m2s.app.catalog import Catalog, LiveOffer
 from m2s.app.firing import Change, Fired, by_evidence, fire
 from m2s.app.ports import Records
+from m2s.core.places.store import Beacon
 from m2s.core.places.zone import PREMISES
-from m2s.core.presence.evidence import Evidence, Kind
+from m2s.core.presence.evidence import BEACON, Evidence
 from m2s.core.presence.nearness import BeaconPresence, heard_for, silent, track_beacon
 from m2s.core.presence.tracker import Presence, left, left_by_fix, left_by_silence, track
+from m2s.core.presence.whereabouts import Whereabouts, track_whereabouts
 
 _BEACON = "beacon:"
-_State = Presence | BeaconPresence
+"""Before a place and a proximity; alone it is where among the store's beacons she is."""
+_State = Presence | BeaconPresence | Whereabouts
 _Zones = dict[tuple[str, str], _State]
 _NOWHERE: _Zones = {}
 _text_of = msgspec.json.Encoder().encode
 _read_presence = msgspec.json.Decoder(Presence).decode
 _read_beacon = msgspec.json.Decoder(BeaconPresence).decode
+_read_whereabouts = msgspec.json.Decoder(Whereabouts).decode
 
 
 class Presences:
@@ -34,8 +38,7 @@ class Presences:
         """Takes up what was open when the service last stopped."""
         self.by_shopper = {}
         for shopper_id, store_id, zone_id, state in records.sightings.all_presence():
-            read = _read_beacon if zone_id.startswith(_BEACON) else _read_presence
-            self.by_shopper.setdefault(shopper_id, {})[store_id, zone_id] = read(state)
+            self.by_shopper.setdefault(shopper_id, {})[store_id, zone_id] = _read(zone_id)(state)
 
     def move(self, shopper_id: str, *, to: str) -> None:
         """Gives what is open of a shopper to another: of one zone what was seen last."""
@@ -71,9 +74,9 @@ class Presences:
             for (store_id, zone_id), state in zones.items():
                 rules = catalog.rules.get((store_id, PREMISES))
                 if rules is None or (
-                    silent(state, now_ms)
-                    if isinstance(state, BeaconPresence)
-                    else left_by_silence(state, now_ms, rules=rules)
+                    left_by_silence(state, now_ms, rules=rules)
+                    if isinstance(state, Presence)
+                    else silent(state, now_ms)
                 ):
                     step.put(shopper_id, (store_id, zone_id), None)
         return step
@@ -108,6 +111,12 @@ class Step:
         zones = self._open.get(shopper_id)
         return self._base.by_shopper.get(shopper_id, _NOWHERE) if zones is None else zones
 
+    def can_leave(self, shopper_id: str) -> bool:
+        """Whether there is anything that a fix outside of every zone could end."""
+        return any(
+            isinstance(state, Presence) and state.can_be_left for state in self.zones(shopper_id).values()
+        )
+
     def inside(self, shopper_ids: Iterable[str]) -> dict[str, frozenset[str]]:
         """The stores whose premises each shopper is in."""
         return {shopper_id: _inside(self.zones(shopper_id)) for shopper_id in shopper_ids}
@@ -140,8 +149,9 @@ class Step:
         ended = [
             (zone, state)
             for zone, state in self.zones(shopper_id).items()
-            if zone not in but
-            and isinstance(state, Presence)
+            if isinstance(state, Presence)
+            and state.can_be_left
+            and zone not in but
             and (rules := catalog.rules.get(zone)) is not None
             and left_by_fix(state, at_ms, accuracy_m=accuracy_m, rules=rules)
         ]
@@ -150,7 +160,7 @@ class Step:
             if state.entered_at_ms is not None and zone in catalog.by_zone:
                 watched.append((zone, state.entered_at_ms))
                 self.put(shopper_id, zone, left(state, at_ms))
-            elif state.former is None:
+            else:
                 self.put(shopper_id, zone, None)
         return watched
 
@@ -169,12 +179,31 @@ class Step:
         offers = None if stays_out else catalog.by_zone.get(zone)
         if offers and after is not None:
             fired += fire(offers, evidence, Change(before, after, events))
-        if evidence.kind is Kind.BEACON and evidence.place is not None:
+        if evidence.kind is not BEACON:
+            return
+        elsewhere = self._elsewhere(evidence, catalog.apart.get(evidence.store_id))
+        if evidence.place is not None:
             heard = catalog.by_place.get((evidence.store_id, evidence.place))
             if heard:
-                fired += self._hear(evidence, evidence.place, heard)
+                fired += self._hear(evidence, evidence.place, heard, elsewhere=elsewhere)
 
-    def _hear(self, evidence: Evidence, place: str, offers: Iterable[LiveOffer]) -> Iterator[Fired]:
+    def _elsewhere(self, evidence: Evidence, beacons: Mapping[str, Beacon] | None) -> bool:
+        """Whether the shopper is at another place of the store than where a beacon was heard just now."""
+        if beacons is None:
+            return False
+        zone = (evidence.store_id, _BEACON)
+        before = self.own(evidence.shopper_id).get(zone)
+        assert before is None or isinstance(before, Whereabouts)  # noqa: S101
+        powers = {name: beacon.measured_power_dbm for name, beacon in beacons.items()}
+        after = track_whereabouts(before, evidence, measured_power_dbm=powers)
+        if after is not before:
+            self.put(evidence.shopper_id, zone, after)
+        at = beacons.get(after.place.beacon) if after is not None and after.place is not None else None
+        return at is not None and at.place != evidence.place
+
+    def _hear(
+        self, evidence: Evidence, place: str, offers: Iterable[LiveOffer], *, elsewhere: bool
+    ) -> Iterator[Fired]:
         steps: dict[str, tuple[BeaconPresence | None, BeaconPresence | None]] = {}
         for live in offers:
             trigger = live.offer.trigger
@@ -184,7 +213,10 @@ class Step:
                 zone = (evidence.store_id, f"{_BEACON}{place}:{wanted.value}")
                 before = self.own(evidence.shopper_id).get(zone)
                 assert before is None or isinstance(before, BeaconPresence)  # noqa: S101
-                steps[wanted.value] = before, track_beacon(before, evidence, wanted=wanted)
+                steps[wanted.value] = (
+                    before,
+                    track_beacon(before, evidence, wanted=wanted, elsewhere=elsewhere),
+                )
                 self.put(evidence.shopper_id, zone, steps[wanted.value][1])
             before, after = steps[wanted.value]
             if heard_for(before, after, duration_ms=_ms(trigger.duration)) and after is not None:
@@ -211,6 +243,12 @@ class Step:
                 self._base.by_shopper[shopper_id] = zones
             else:
                 self._base.by_shopper.pop(shopper_id, None)
+
+
+def _read(zone_id: str) -> Callable[[str], _State]:
+    if zone_id == _BEACON:
+        return _read_whereabouts
+    return _read_beacon if zone_id.startswith(_BEACON) else _read_presence
 
 
 def _inside(zones: Mapping[tuple[str, str], _State]) -> frozenset[str]:

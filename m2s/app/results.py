@@ -1,5 +1,6 @@
 """What follows from what a provider said? The message's next state, and what else has to be kept."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -66,43 +67,77 @@ def _again(answered: Answered, wait_s: float, *, patient: bool, over: State) -> 
 
 def settle(records: Records, message: MessageRow, verdict: Verdict, *, at: datetime) -> bool:
     """Keeps where a message stands, and tells whoever wants to know; False when another worker has it."""
-    settled = records.messages.settle(
-        message.id,
-        fence=message.fence,
-        state=verdict.state,
-        reason=verdict.reason,
-        at=at,
-        not_before=verdict.not_before,
-        tries=verdict.tries,
-        doubted=verdict.doubted,
-    )
+    return bool(_settle_all(records, [(message, verdict, at)]))
+
+
+def _settle_all(
+    records: Records, verdicts: Sequence[tuple[MessageRow, Verdict, datetime]]
+) -> set[tuple[str, int]]:
+    """The same of many, each as of an instant; id and fence of those that were settled."""
+    settled = [
+        (message, verdict)
+        for message, verdict, at in verdicts
+        if records.messages.settle(
+            message.id,
+            fence=message.fence,
+            state=verdict.state,
+            reason=verdict.reason,
+            at=at,
+            not_before=verdict.not_before,
+            tries=verdict.tries,
+            doubted=verdict.doubted,
+        )
+    ]
     if settled:
-        tell_messages(records, [replace(message, state=verdict.state, reason=verdict.reason)], at=at)
-    return settled
+        now = (replace(message, state=verdict.state, reason=verdict.reason) for message, verdict in settled)
+        tell_messages(records, now, at=verdicts[-1][2])
+    return {(message.id, message.fence) for message, _ in settled}
 
 
 def keep(
-    records: Records, answered: Answered, verdict: Verdict, *, channels: frozenset[str]
-) -> Verdict | None:
-    """Keeps the attempt and all that follows from it; what the message came to, None when another worker has it.
+    records: Records, answers: Sequence[tuple[Answered, Verdict]], *, channels: frozenset[str]
+) -> list[Verdict | None]:
+    """Keeps attempts and all that follows from them; what each message came to, None when another worker has it.
 
     `channels` are those by which messages leave.
     """
-    message, result, at = answered.parcel.message, answered.result, answered.at
-    records.messages.add_attempts([_attempt(answered)])
-    if isinstance(result, Refused):
-        _keep_refusal(records, answered.parcel, result, at=at)
-        if verdict.state is State.REFUSED and _go_on(records, message, result, channels=channels, at=at):
-            return Verdict(State.PLANNED, "fallback")
-    if not settle(records, message, verdict, at=at):
-        return None
+    records.messages.add_attempts([_attempt(answered) for answered, _ in answers])
+    gone_on = [_keep_refusal(records, answered, verdict, channels=channels) for answered, verdict in answers]
+    settled = _settle_all(
+        records,
+        [
+            (answered.parcel.message, verdict, answered.at)
+            for (answered, verdict), elsewhere in zip(answers, gone_on, strict=True)
+            if not elsewhere
+        ],
+    )
+    told_of = records.receipts.told_of(filter(None, (_receipts_name(answered) for answered, _ in answers)))
+    kept: list[Verdict | None] = []
+    for (answered, verdict), elsewhere in zip(answers, gone_on, strict=True):
+        message = answered.parcel.message
+        if elsewhere:
+            kept.append(Verdict(State.PLANNED, "fallback"))
+        elif (message.id, message.fence) in settled:
+            kept.append(_followed(records, answered, verdict, told_of=told_of))
+        else:
+            kept.append(None)
+    return kept
+
+
+def _followed(records: Records, answered: Answered, verdict: Verdict, *, told_of: Collection[str]) -> Verdict:
+    """What a settled message came to, with what its provider told before its answer to the call."""
     if verdict.state is State.DEAD_LETTER:
-        keep_letter(records, message, _cause(verdict, result), at=at)
-    if isinstance(result, Accepted) and message.channel == Channel.SMS:
-        # What the provider told before its answer to the call.
-        told = follow(records, result.provider_id, at=at)
-        return verdict if told is None else Verdict(told)
-    return verdict
+        keep_letter(records, answered.parcel.message, _cause(verdict, answered.result), at=answered.at)
+    name = _receipts_name(answered)
+    told = follow(records, name, at=answered.at) if name in told_of else None
+    return verdict if told is None else Verdict(told)
+
+
+def _receipts_name(answered: Answered) -> str:
+    """The id that receipts will be of; empty where none can come."""
+    result = answered.result
+    by_sms = answered.parcel.message.channel == Channel.SMS
+    return result.provider_id if by_sms and isinstance(result, Accepted) else ""
 
 
 def keep_letter(records: Records, message: MessageRow, cause: str, *, at: datetime) -> None:
@@ -111,9 +146,14 @@ def keep_letter(records: Records, message: MessageRow, cause: str, *, at: dateti
     records.dead_letters.keep(letter_of(message, coupon, cause=cause, at=at), most=MOST_LETTERS)
 
 
-def _keep_refusal(records: Records, parcel: Parcel, refused: Refused, *, at: datetime) -> None:
-    """What a refusal says of the shopper, whoever has the message by now."""
-    address, message = parcel.address, parcel.message
+def _keep_refusal(
+    records: Records, answered: Answered, verdict: Verdict, *, channels: frozenset[str]
+) -> bool:
+    """Keeps what a refusal says of the shopper, whoever has the message by now; whether it goes by another channel."""
+    refused, at = answered.result, answered.at
+    if not isinstance(refused, Refused):
+        return False
+    address, message = answered.parcel.address, answered.parcel.message
     if refused.token_invalid_before is not None and address.device_id and address.push_token:
         records.devices.forget_push_token(
             address.device_id, address.push_token, registered_until=refused.token_invalid_before
@@ -122,6 +162,7 @@ def _keep_refusal(records: Records, parcel: Parcel, refused: Refused, *, at: dat
         oppose_number(records, address.phone, message.channel, at=at)
     elif refused.opted_out:
         oppose(records, message.shopper_id, message.channel, at=at)
+    return verdict.state is State.REFUSED and _go_on(records, message, refused, channels=channels, at=at)
 
 
 def _go_on(

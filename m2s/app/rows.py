@@ -8,7 +8,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class DeviceRow:
-    """One app installation; `clock_offset_ms` is how far its clock was found ahead of ours, None when unknown."""
+    """One app installation; `clock_offset_ms` is how far its clock was found ahead of ours, None when unknown.
+
+    `push_token_at` is when it last registered its push token; kept when that is written.
+    """
 
     id: str
     shopper_id: str
@@ -19,6 +22,7 @@ class DeviceRow:
     os_permissions: Mapping[str, str]
     registered_at: datetime
     clock_offset_ms: int | None = None
+    push_token_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

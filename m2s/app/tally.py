@@ -12,7 +12,6 @@ from m2s.app.spending import MICRO, Place, Used
 
 Row = Mapping[str, str | int | float | None]
 _Key = tuple[str, str, str, int, str, str | None]
-_Offer = tuple[str, str]
 _WHAT = {Outcome.SEND: "would_send", Outcome.GHOST: "would_hold", Outcome.SUPPRESSED: "suppressed"}
 
 

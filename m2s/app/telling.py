@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -35,12 +36,13 @@ class Event:
 
 def tell(records: Records, events: Iterable[Event], *, at: datetime) -> None:
     """Keeps for every endpoint what it wants to be told."""
-    waiting = list(events)
-    subscribers = records.webhooks.subscribers() if waiting else ()
-    if not subscribers:
+    waiting = iter(events)
+    first = next(waiting, None)
+    subscribers = records.webhooks.subscribers() if first is not None else ()
+    if first is None or not subscribers:
         return
     rows = []
-    for event in waiting:
+    for event in chain([first], waiting):
         wanting = [one.webhook_id for one in subscribers if one.wants(event.type)]
         if wanting:
             event_id, body = written(event, at=at)
@@ -71,7 +73,7 @@ def tell_visits(
 
 def tell_messages(records: Records, rows: Iterable[MessageRow], *, at: datetime) -> None:
     """Tells of messages of offers, as they are now, that have come to an end, or of which their provider said more."""
-    tell(records, [_of_message(row) for row in rows if row.state in TERMINAL and not row.is_answer], at=at)
+    tell(records, (_of_message(row) for row in rows if row.state in TERMINAL and not row.is_answer), at=at)
 
 
 def tell_redemption(

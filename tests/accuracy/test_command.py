@@ -15,7 +15,7 @@ def test_what_cannot_be_scored_is_skipped_with_the_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("M2S_DATA", str(tmp_path))
-    monkeypatch.setattr("sys.argv", ["accuracy", "--without", "simulated"])
+    monkeypatch.setattr("sys.argv", ["accuracy", "--without", "simulated", "--without", "departments"])
     assert main() == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in lines] == ["doorway", "cells", "nearest", "distance", "stays"]

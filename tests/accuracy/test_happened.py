@@ -61,6 +61,24 @@ def test_who_was_next_door_is_told_from_who_was_nowhere() -> None:
     assert found.visit_during(later) is None
 
 
+@pytest.mark.parametrize(
+    ("counted", "is_told"),
+    [
+        ([told(5, 20, NEXT)], True),
+        ([told(0, 5), told(8, 20)], False),
+        ([told(20, 30, NEXT)], False),
+        ([told(5, 20, NEXT, "passer_by")], False),
+        ([told(15, 40, NEXT)], False),
+    ],
+)
+def test_a_visit_is_told_of_another_store_by_what_is_right_nowhere(
+    counted: list[MeasuredVisit], is_told: bool
+) -> None:
+    """From minute 30 on she really is next door."""
+    found = happened([real(0, 20), real(30, 40, NEXT)], counted)
+    assert found.is_told_of_another(real(0, 20)) is is_told
+
+
 def test_touching_is_not_overlapping() -> None:
     assert happened([real(0, 20)], [told(20, 30)]).claim_of(real(0, 20)) is None
 

@@ -8,8 +8,8 @@ import pytest
 
 from accuracy.aimed import Aimed
 from accuracy.happened import Happened
-from accuracy.simulated import SCENARIOS, judged
-from accuracy.simulated_days import DAYS, lived, sized
+from accuracy.simulated import SCENARIOS, judged, shipped_days
+from accuracy.simulated_days import all_lived, lived
 from beacons.sim.simulation import Crowd
 from m2s.entry.cli.scenario_file import load_scenario, shipped
 
@@ -41,7 +41,18 @@ def test_all_scenarios_that_ship_are_scored() -> None:
 
 
 def test_the_size_is_at_least_what_was_asked_for() -> None:
-    loaded = [load_scenario(name) for name in SCENARIOS]
-    whole = DAYS * sum(len(one.crowd.kinds()) for one in loaded)
-    made = [sized(one, 20_000, whole=whole) for one in loaded]
+    made = shipped_days(20_000)
+    assert [one.id for one in made] == list(SCENARIOS)
     assert 20_000 <= sum(one.days * len(one.crowd.kinds()) for one in made) < 21_000
+
+
+def test_processes_beside_each_other_find_what_one_finds_and_in_the_order_asked_for() -> None:
+    small, large = (
+        replace(load_scenario(name), days=1, crowd=Crowd(buyers, passers_by=0, drivers=0, staff=0))
+        for name, buyers in (("beacon_aisles", 2), ("high_street", 4))
+    )
+    found = all_lived([small, large])
+    assert [one.scenario.id for one in found] == ["beacon_aisles", "high_street"]
+    assert found[0].counted
+    again = lived(small)
+    assert (found[0].visits, found[0].counted, found[0].aside) == (again.visits, again.counted, again.aside)

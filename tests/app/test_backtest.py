@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -170,6 +171,11 @@ def test_dates_outside_the_span_are_set_aside_and_those_that_touch_it_hold(town:
     over = NEW.replace("offers:", "until: 2026-11-02\noffers:")
     found = played(town, over, since=MORNING - timedelta(days=2))
     assert reasons(found) == {"offer_active": 1}
+    # A day ends before midnight where the store is, wherever its end is told from.
+    midnight = MORNING.astimezone(ZoneInfo("Europe/Monaco")).replace(hour=0, minute=0) + timedelta(days=1)
+    next_day = NEW.replace("offers:", f"from: {midnight.date()}\noffers:")
+    for until in (midnight, midnight.astimezone(UTC)):
+        assert outcomes(played(town, next_day, until=until))["hello", "would_send"] == 1
 
 
 def test_follow_ups_come_so_long_after_the_visits_that_are_known(bare: Town) -> None:

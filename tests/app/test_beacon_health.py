@@ -54,9 +54,9 @@ def hears(
     )
 
 
-def stands(town: Town, phone: str, latitude: float, longitude: float, *, accuracy_m: float = 10) -> None:
+def stands(town: Town, phone: str, latitude: float, longitude: float, **more: float) -> None:
     """A phone knows where it is now."""
-    place = {"latitude": latitude, "longitude": longitude, "accuracy_m": accuracy_m}
+    place = {"latitude": latitude, "longitude": longitude, "accuracy_m": 10.0, **more}
     town.post(phone, Location(id=f"l{next(_names)}", age_ms=0, **place))
 
 
@@ -163,17 +163,22 @@ def test_a_beacon_that_is_heard_at_two_places_at_once_is_there_twice(shops: Town
 
 
 @pytest.mark.parametrize(
-    ("mocked", "accuracy_m", "minutes_later", "found"),
-    [(False, 100, 0, "moved"), (True, 10, 0, ""), (False, 101, 0, ""), (False, 10, 1, "")],
+    ("mocked", "fix", "minutes_later", "found"),
+    [
+        (False, {"accuracy_m": 100}, 0, "moved"),
+        (True, {}, 0, ""),
+        (False, {"accuracy_m": 101}, 0, ""),
+        (False, {}, 1, ""),
+    ],
 )
 def test_a_position_that_is_rough_mocked_or_of_another_minute_says_nothing(
-    shops: Town, mocked: bool, accuracy_m: float, minutes_later: int, found: str
+    shops: Town, mocked: bool, fix: dict[str, float], minutes_later: int, found: str
 ) -> None:
     for name in "ab":
         phone = shops.device(name)
         hears(shops, phone, 2, mocked=mocked)
         shops.wait(minutes=minutes_later)
-        stands(shops, phone, *HILL_AT, accuracy_m=accuracy_m)
+        stands(shops, phone, *HILL_AT, **fix)
         shops.wait(minutes=1)
     row = beacons(shops)[HARBOUR, "shoes"]
     assert row["findings"] == found
@@ -181,6 +186,23 @@ def test_a_position_that_is_rough_mocked_or_of_another_minute_says_nothing(
     assert (
         beacons(shops, Span(until=shops.clock.now() - timedelta(hours=1)))[HARBOUR, "shoes"]["findings"] == ""
     )
+
+
+@pytest.mark.parametrize(
+    ("seconds_later", "told", "found"),
+    [(40, {"speed_mps": 1.4}, "moved"), (40, {"speed_mps": 30.0}, ""), (10, {}, "moved"), (50, {}, "")],
+)
+def test_who_drives_on_has_heard_it_at_home(
+    shops: Town, seconds_later: int, told: dict[str, float], found: str
+) -> None:
+    north = (POINTS[HARBOUR][0] + 1200 / 111_130, POINTS[HARBOUR][1])
+    for name in "ab":
+        phone = shops.device(name)
+        hears(shops, phone, 2)
+        shops.wait(seconds=seconds_later)
+        stands(shops, phone, *north, **told)
+        shops.wait(minutes=2, seconds=-seconds_later)
+    assert beacons(shops)[HARBOUR, "shoes"]["findings"] == found
 
 
 def test_a_beacon_that_was_taken_out_of_its_shop_may_stand_nowhere(shops: Town) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -24,8 +24,8 @@ def town(tmp_path: Path) -> Iterator[Town]:
     town.engine.stop()
 
 
-def plan(town: Town, text: str, *, days: int = 7) -> Plan:
-    return town.engine.plans.plan(read_campaign(text), text, days=days)
+def plan(town: Town, text: str, *, days: int = 7, at: datetime | None = None) -> Plan:
+    return town.engine.plans.plan(read_campaign(text), text, days=days, at=at)
 
 
 def crowd(town: Town, number: int, *, visiting: int = 0) -> None:
@@ -91,10 +91,37 @@ def test_expected_sends_and_money_come_from_the_evidence_and_are_held_against_th
     (row,) = (row for row in found.played.tally.offers() if row["campaign_id"] == "new")
     assert row["would_send"] == 5
     assert found.money == (
-        "By the last 1 days: 5.0 messages a day, which cost 0.05; in the 10 days that are left "
+        "By the last day: 5.0 messages a day, which cost 0.05; in the 10 days that are left "
         "(until 2026-11-12): 50 messages, 0.50.",
         "Budget: 0 of 6 messages used up; it lasts 1 days, not the 10 that are left.",
         "Budget: 0 of 10 EUR used up; it lasts 200 days, long enough.",
+    )
+
+
+def test_a_plan_of_another_time_goes_by_the_days_before_it_and_the_law_after_it(town: Town) -> None:
+    crowd(town, 6, visiting=2)
+    first = town.clock.now() - timedelta(hours=1)
+    town.wait(days=70)
+    later = town.clock.now()
+    town.post(town.device("late"), fix("late", "vicinity"))
+    for minute in range(4):
+        town.post("dev_p5", fix(f"back{minute}", "inside"))
+        town.wait(minutes=4)
+    then, now = plan(town, HELLO, at=first), plan(town, HELLO, days=1)
+    assert (then.seen, now.seen) == (6, 2)
+    assert "By the last 7 days 6 people would be offered something" in then.power[0]
+    assert "33.3% of those seen visited" in then.power[0]
+    assert "2026-11-19" in then.law[0]
+    assert str(later.date().year) in now.law[0]
+    assert "2026-11-19" not in now.law[0]
+
+
+def test_what_no_price_is_known_of_is_said(town: Town) -> None:
+    both = HELLO.replace("channels: [push]", "channels: [push, webhook]")
+    both = both.replace("message: {push:", 'message: {webhook: {en: "{store_name}"}, push:')
+    assert plan(town, HELLO).money[-1].startswith("By the last 7 days")
+    assert plan(town, both).money[-1] == (
+        "No price is known for webhook: counted as 0 until the operator sets `prices`."
     )
 
 

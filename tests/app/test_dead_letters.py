@@ -31,13 +31,13 @@ def broken(town: Town) -> Town:
     """A town whose catalog breaks over fence events of the vicinity until it is mended."""
     town.furnish(OFFER)
     whole = town.engine.catalog()
-    town.engine._catalog = replace(whole, rules=Flawed(whole.rules))  # type: ignore[arg-type]
+    town.engine._in_force._catalog = replace(whole, rules=Flawed(whole.rules))  # type: ignore[arg-type]
     return town
 
 
 def mend(town: Town) -> None:
     """Puts the catalog in force that is published."""
-    town.engine._catalog = town.engine._read_catalog({})
+    town.engine._in_force._catalog = town.engine._in_force._read({}, None)
 
 
 def poison(name: str = "bad") -> Geofence:

@@ -81,6 +81,22 @@ def test_a_message_that_was_cancelled_at_the_second_look_is_not_said_to_have_bee
     assert explain.find(shopper_id="shp_cancelled").decisions == (told[1],)
 
 
+def test_who_was_joined_is_answered_for_by_either_id_and_said_to_be(explain: Explain, world: World) -> None:
+    anna, ann = world.shopper("anna"), world.shopper("ann")
+    early = decide(world, ann)
+    world.database.write(lambda records: records.identities.merge(ann, into=anna, source="till", at=MORNING))
+    late = decide(world, anna)
+    told = f"{ann} turned out to be {anna} at 2026-11-03T09:00:00.000Z, by what the retailer knows of both"
+    for asked in ({"shopper_id": ann}, {"shopper_id": anna}, {"shopper_id": ann, "device_id": "dev_anna"}):
+        found = explain.find(**asked)
+        assert {item.decision.id for item in found.decisions} == {early.id, late.id}
+        assert [sentence.startswith(told) for sentence in found.sentences] == [True]
+    nothing = explain.find(shopper_id=ann, offer_id="saturday")
+    assert nothing.decisions == ()
+    assert nothing.sentences[0].startswith(told)
+    assert "no occasion arose" in nothing.sentences[1]
+
+
 def test_decisions_are_found_by_device_offer_and_time(explain: Explain, world: World) -> None:
     anna, ben = world.shopper("anna"), world.shopper("ben")
     early = decide(world, anna)

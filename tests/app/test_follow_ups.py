@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from campaigns.decision import SPREAD
 from m2s.adapters.runtime.metrics import Metrics
 from m2s.app.catalog import build_catalog
 from m2s.app.deciding import House
@@ -107,7 +108,8 @@ def test_at_night_the_offer_waits_for_the_law_or_is_dropped(following: tuple[Wor
     reasons = {offer: reason for offer, _, reason in decided(world, "shp_ann")}
     assert reasons == {"opinion": "send_law", "again": None}
     (message,) = world.messages_of("shp_ann")
-    assert message.not_before == datetime(2026, 11, 10, 7, 30, tzinfo=UTC)
+    opening = datetime(2026, 11, 10, 7, 30, tzinfo=UTC)
+    assert opening <= message.not_before < opening + SPREAD
 
 
 def test_a_redemption_is_followed_once_by_an_experiment_of_its_own(

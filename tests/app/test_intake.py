@@ -174,7 +174,7 @@ class Poisonable:
     def join(self, item: Batch, answers: Sequence[Answer]) -> Answer:
         return self.intake.join(item, answers)
 
-    def refuse(self, records: Records, item: Batch, error: Exception) -> Answer:
+    def refuse(self, records: Records, item: Batch, error: Exception) -> GroupResult[Answer]:
         return self.intake.refuse(records, item, error)
 
 

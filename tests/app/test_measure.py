@@ -234,6 +234,7 @@ def test_offers_are_told_one_by_one(measured: Town) -> None:
     assert (first["campaign_id"], first["offer_id"]) == ("c", "o")
     assert (first["exposures"], first["ghosts"], first["redemptions"]) == (1, 2, 1)
     assert first["suppressed"] == {"pressure": 2, "fresh": 1}
+    assert first["messages"] == {"accepted": 1, "expired": 1, "unknown": 1}
     assert (second["offer_id"], second["exposures"], second["redemptions"]) == ("p", 1, 1)
 
 

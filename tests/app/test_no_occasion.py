@@ -3,11 +3,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from m2s.app.explain import Explain
-from tests.app.town import HARBOUR, MORNING, ROCK, Town, campaign, fix, open_town
+from m2s.core.places.geojson import read_collection
+from tests.app.town import HARBOUR, MORNING, POINTS, ROCK, Town, campaign, features, fix, open_town
 
 HOUR = timedelta(hours=1)
 
@@ -23,6 +25,23 @@ def town(tmp_path: Path) -> Iterator[Town]:
     )
     yield found
     found.engine.stop()
+
+
+def row_of(number: int, *, first_m: float, name: str) -> list[dict[str, Any]]:
+    """So many shops north of the harbour, 200 m apart."""
+    latitude, longitude = POINTS[HARBOUR]
+    return [
+        {
+            "type": "Feature",
+            "id": f"{name}{place}",
+            "geometry": {
+                "type": "Point",
+                "coordinates": [longitude, latitude + (first_m + 200 * place) / 111_195],
+            },
+            "properties": {"name": name, "timezone": "Europe/Paris", "country": "FR", "tags": [name]},
+        }
+        for place in range(number)
+    ]
 
 
 def why(town: Town, offer_id: str, *, until: datetime | None = None) -> str:
@@ -71,9 +90,34 @@ def test_an_offer_that_did_not_run_then(town: Town) -> None:
     assert "The offer stay is not in force" in why(town, "stay")
 
 
+def test_a_campaign_that_was_not_yet_in_force_then(town: Town) -> None:
+    town.post(town.device("ann"), fix("s0", "vicinity"))
+    town.wait(minutes=10)
+    town.engine.publish.apply_campaign(None, campaign("new", "hello: {near: vicinity}"))
+    told = "The campaign new was put into force only at 2026-11-03T09:10:00.000Z."
+    assert told in why(town, "hello", until=MORNING + timedelta(minutes=5))
+    assert told not in why(town, "hello")
+
+
+def test_a_phone_that_does_not_watch_the_zone_is_told(town: Town) -> None:
+    town.post(town.device("ann"), fix("s0", "vicinity"))
+    shops = [
+        *features()["features"],
+        *row_of(30, first_m=3_000, name="between"),
+        *row_of(1, first_m=60_000, name="far"),
+    ]
+    town.engine.publish.publish_stores(read_collection({"type": "FeatureCollection", "features": shops}))
+    for name in ("between", "far"):
+        text = campaign(name, f"{name}: {{near: vicinity}}").replace("{all: true}", f"{{tags: [{name}]}}")
+        town.engine.publish.apply_campaign(None, text)
+    told = why(town, "far")
+    assert "zone vicinity of far0, the nearest store of the offer, is none of them" in told
+    assert "is none of them" not in why(town, "between")
+
+
 def test_what_waits_for_a_visit_says_so(town: Town) -> None:
     town.device("ann")
-    assert "waits for a visit that ended 2:00:00 before, at 2 stores" in why(town, "opinion")
+    assert "waits for a visit that ended 2 hours before, at 2 stores" in why(town, "opinion")
 
 
 def test_what_the_phone_may_tell_is_told(town: Town) -> None:

@@ -16,7 +16,7 @@ from m2s.adapters.runtime.metrics import Metrics
 from m2s.adapters.storage.database import SqlDatabase
 from m2s.app.channel import Accepted, Address, RetryLater, SendResult, Unknown
 from m2s.app.deliver import LEASE_S
-from m2s.app.lanes import Pace
+from m2s.app.lanes import AHEAD, Pace
 from m2s.app.ports import Records
 from m2s.app.rows import CouponRow, MessageRow
 from m2s.core.base.errors import Unavailable
@@ -118,6 +118,47 @@ def test_the_rate_of_a_channel_is_kept_and_used(world: World, per_s: float) -> N
     assert {world.message(row).state for row in others} == {"accepted"}
     assert max(Counter(int(at_s) for at_s in begun).values()) <= max(1, per_s)
     assert seconds <= 60 / per_s + 2
+
+
+def test_few_of_many_messages_are_in_a_worker_s_hands_at_a_time(world: World) -> None:
+    in_hand: list[int] = []
+
+    def answer(_message: MessageRow) -> SendResult:
+        now = states(world)
+        in_hand.append(now["claimed"] + now["sending"])
+        return Accepted("1")
+
+    planned(world, 60)
+    assert worker(world, pace=Pace(at_once=2), push=Phone(answer)).drain() == 60
+    assert max(in_hand) <= 2 * AHEAD + 2
+
+
+class Counting(SqlDatabase):
+    """A database that counts its transactions."""
+
+    writes: int
+
+    def write(self, work: Callable[[Records], Any], *, then: Callable[[Any], object] | None = None) -> Any:
+        """Runs work in one transaction."""
+        self.writes += 1
+        return super().write(work, then=then)
+
+
+def test_while_a_provider_is_down_nothing_is_written_between_two_probes(world: World) -> None:
+    planned(world, 8)
+    world.database.__class__ = Counting
+    counting = cast("Counting", world.database)
+    sending = worker(world, push=Phone(lambda _message: RetryLater(0.0, "503")))
+    counting.writes = 0
+    sending.drain()
+    assert counting.writes
+    counting.writes = 0
+    for _ in range(int(REST_S) - 1):
+        world.clock.advance(timedelta(seconds=1))
+        assert sending.drain() == 0
+    assert counting.writes == 0
+    world.clock.advance(timedelta(seconds=1))
+    assert sending.drain() == 1
 
 
 class Together:

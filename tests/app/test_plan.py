@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import pytest
 
+from campaigns.decision import SPREAD
 from campaigns.facts import Policy, PressureRule
 from campaigns.model import At, Moment, Rate
 from campaigns.recurrence import cron, rrule
@@ -207,11 +208,21 @@ def test_a_send_that_the_law_forbids_now_waits_for_the_opening(world: World, ann
     assert plan(world).run(now - MINUTE, now) == 1
     monday = datetime(2026, 11, 9, 7, 30, tzinfo=UTC)
     (message,) = world.messages_of(ann)
-    assert (message.not_before, message.valid_until) == (monday, SUNDAY + timedelta(days=2))
+    assert monday <= message.not_before < monday + SPREAD
+    assert message.valid_until == SUNDAY + timedelta(days=2)
+    with world.database.read() as records:
+        decision = records.decisions.get(message.decision_id)
+    assert decision is not None
+    assert decision.trace[0] == {
+        "name": "deferred",
+        "passed": True,
+        "value": "sun 2026-11-08 12:00 Europe/Paris",
+        "limit": "mon 2026-11-09 08:30 Europe/Paris",
+    }
     phone = Phone()
     deliver = worker(world, push=phone)
     assert deliver.drain() == 0
-    at(world, monday)
+    at(world, message.not_before)
     assert deliver.drain() == 1
     assert world.message(message).state == "accepted"
 

@@ -102,6 +102,20 @@ def test_an_opposition_that_the_provider_knows_becomes_ours_for_that_channel(wor
     assert (state(world, again), phone.sent) == (("cancelled", "consent"), [])
 
 
+def test_a_channel_is_told_when_the_phone_last_registered_its_token(world: World) -> None:
+    shopper = world.shopper("ann")
+    registered, again = world.clock.now(), world.clock.now() + timedelta(days=20)
+    phone = Phone()
+    world.decided(shopper)
+    worker(world, push=phone).drain()
+    world.clock.set(again)
+    same = {"push_token": "token"}
+    world.database.write(lambda records: records.devices.update_device("dev_ann", same, at=again))
+    world.decided(shopper)
+    worker(world, push=phone).drain()
+    assert [address.push_token_at for address in phone.addresses] == [registered, again]
+
+
 # The next channel
 
 
@@ -356,7 +370,7 @@ def test_a_misconfigured_channel_stops_with_an_alarm_and_heals_by_a_probe(world:
 
 
 def _alarm(cause: str) -> tuple[str, dict[str, str]]:
-    return "m2s_channel_held_up", {"channel": "push", "cause": cause}
+    return "m2s_channel_held_up", {"channel": "push", "provider": "", "cause": cause}
 
 
 def test_one_message_that_misconfigures_does_not_stop_the_channel_for_ever(world: World) -> None:

@@ -14,7 +14,7 @@ from m2s.app.retention import Dropped, Retention, evidence_kept_since
 from m2s.app.sighting import Answer
 from m2s.app.upkeep import Piece
 from m2s.core.base.errors import Invalid
-from m2s.settings import load_settings
+from m2s.entry.cli.configuration import load_settings
 from tests.app.town import MORNING, Town, fix
 from tests.app.world import MORNING as FIRST
 from tests.app.world import PORT, World

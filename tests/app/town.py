@@ -231,7 +231,7 @@ class Town:
 
     def inside(self, name: str) -> frozenset[str]:
         """The shops that a shopper is in, as the engine remembers it."""
-        return self.engine.intake.inside([f"shp_{name}"])[f"shp_{name}"]
+        return self.engine.intake._presences.inside([f"shp_{name}"])[f"shp_{name}"]
 
 
 def open_town(folder: Path, *, now: datetime = MORNING, **options: Any) -> Town:

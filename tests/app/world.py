@@ -126,12 +126,13 @@ class World:
         consents: Sequence[str] = ("push", "sms", "webhook"),
         phone: str | None = "+33612345678",
         push_token: str | None = "token",  # noqa: S107
+        platform: str | None = "ios",
     ) -> str:
         """A shopper with one device, consents and a phone; her id is `shp_<name>`."""
         row = DeviceRow(
             id=f"dev_{name}",
             shopper_id=f"shp_{name}",
-            platform="ios",
+            platform=platform,
             push_token=push_token,
             language="en",
             timezone="Europe/Paris",

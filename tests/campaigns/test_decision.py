@@ -2,15 +2,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaigns.decision import decide, deferred_until, recheck
+from campaigns.decision import SPREAD, decide, deferral, deferred_until, recheck
 from campaigns.eligibility import CHECKS
-from campaigns.facts import Candidate, Decision, Outcome, PastOffer, ShopperFacts
-from campaigns.model import Channel, Rate
+from campaigns.facts import Candidate, Decision, Outcome, PastOffer, ShopperFacts, Spent
+from campaigns.laws import PROFILES, law_of
+from campaigns.model import Channel, CouponTerms, Hours, Money, Rate, When
+from campaigns.sendlaw import allowed
 from tests.campaigns.cases import CAMPAIGN, CANDIDATE, DAY, NOW, OCCASION, OFFER, POLICY, SHOPPER
 
 ORDER = [check.__name__ for check in CHECKS]
@@ -68,6 +71,28 @@ def test_an_offer_that_may_not_be_made_takes_no_part_in_arbitration() -> None:
         "paused": (Outcome.SUPPRESSED, "offer_active"),
         "other": SEND,
     }
+
+
+def test_of_equal_offers_the_one_worth_most_wins_then_the_store_that_sent_least_then_the_most_stock() -> None:
+    def at(store_id: str, *, worth: str = "1.00", sent: int = 0, issued: int = 0) -> Candidate:
+        coupon = CouponTerms(Money(Decimal(worth), "EUR"), None, DAY, stock=100)
+        return replace(
+            candidate(store_id, distance_m=50.0),
+            offer=replace(OFFER, id=store_id, coupon=coupon),
+            store=replace(CANDIDATE.store, store_id=store_id),
+            spent=Spent(at_store=sent, stock=issued),
+        )
+
+    dear, poor = at("z-dear", worth="2.00", sent=9, issued=90), at("a-poor", worth="1.00")
+    assert outcomes(poor, dear)["z-dear"] == SEND
+    busy, idle = at("a-busy", sent=5, issued=1), at("z-idle", sent=4, issued=90)
+    assert outcomes(busy, idle)["z-idle"] == SEND
+    few, many = at("a-few", issued=90), at("z-many", issued=10)
+    assert outcomes(few, many)["z-many"] == SEND
+    lost, _ = decide([busy, idle], SHOPPER, now=NOW, policy=POLICY)
+    assert str(lost.trace[-1].value).endswith(
+        "(priority 50, worth €1.00, 5 sent at this store, 99 coupons left, 50 m away)"
+    )
 
 
 def test_the_loser_of_an_arbitration_learns_who_won() -> None:
@@ -206,7 +231,7 @@ def scheduled(due: str) -> Candidate:
     [
         ("2026-11-02T19:00Z", "2026-11-02T19:00Z", "2026-11-03T07:30Z"),
         ("2026-11-02T18:59Z", "2026-11-02T19:00Z", "2026-11-03T07:30Z"),
-        ("2026-11-02T18:29Z", "2026-11-02T19:00Z", None),
+        ("2026-11-02T18:30Z", "2026-11-02T19:00Z", None),
         ("2026-11-03T09:00Z", "2026-11-03T09:00Z", None),
         ("2026-11-07T19:00Z", "2026-11-07T19:00Z", None),
     ],
@@ -214,16 +239,107 @@ def scheduled(due: str) -> Candidate:
 def test_a_scheduled_send_waits_for_the_lawful_opening_if_valid_then(
     due: str, now: str, opening: str | None
 ) -> None:
-    found = deferred_until(scheduled(due), SHOPPER, now=datetime.fromisoformat(now), policy=POLICY)
-    assert found == (opening and datetime.fromisoformat(opening))
+    found = deferral(scheduled(due), SHOPPER, now=datetime.fromisoformat(now), policy=POLICY)
+    assert (found and found.opening) == (opening and datetime.fromisoformat(opening))
     if found is not None:
-        [decision] = decide([scheduled(due)], SHOPPER, now=found, policy=POLICY)
+        waited = replace(scheduled(due), waited_for=found.opening)
+        [decision] = decide([waited], SHOPPER, now=found.at, policy=POLICY)
         assert decision.outcome is Outcome.SEND
+        first = decision.trace[0]
+        assert (first.name, first.limit) == ("deferred", "tue 2026-11-03 08:30 Europe/Paris")
+
+
+def test_what_waits_for_an_opening_leaves_evenly_over_half_an_hour() -> None:
+    due = scheduled("2026-11-02T20:00Z")
+    opening = datetime(2026, 11, 3, 7, 30, tzinfo=UTC)
+    after = []
+    for number in range(600):
+        shopper = replace(SHOPPER, shopper_id=f"shp_{number}")
+        one = replace(due, occasion=replace(due.occasion, shopper_id=shopper.shopper_id))
+        found = [deferral(one, shopper, now=due.occasion.at, policy=POLICY) for _ in range(2)]
+        assert found[0] is not None
+        assert found[0] == found[1]
+        after.append(found[0].at - opening)
+    assert min(after) >= timedelta(0)
+    assert max(after) < SPREAD
+    tenths = [
+        sum(tenth * SPREAD / 10 <= one < (tenth + 1) * SPREAD / 10 for one in after) for tenth in range(10)
+    ]
+    assert all(35 <= many <= 90 for many in tenths)
+
+
+@pytest.mark.parametrize(
+    ("valid_for_min", "hours", "latest_min"),
+    [(12 * 60 + 30, (), 30), (11 * 60 + 40, (), 5), (14 * 60, (Hours(0, 8 * 60 + 40),), 10)],
+)
+def test_nobody_waits_past_half_of_what_is_left_or_the_hours_of_the_offer(
+    valid_for_min: int, hours: tuple[Hours, ...], latest_min: int
+) -> None:
+    due = scheduled("2026-11-02T20:00Z")
+    offer = replace(due.offer, valid_for=timedelta(minutes=valid_for_min), when=When(hours=hours))
+    latest = datetime(2026, 11, 3, 7, 30, tzinfo=UTC) + timedelta(minutes=latest_min)
+    found = []
+    for number in range(100):
+        shopper = replace(SHOPPER, shopper_id=f"shp_{number}")
+        one = replace(due, offer=offer, occasion=replace(due.occasion, shopper_id=shopper.shopper_id))
+        waits = deferral(one, shopper, now=due.occasion.at, policy=POLICY)
+        assert waits is not None
+        found.append(waits.at)
+    assert latest - timedelta(minutes=latest_min / 2) < max(found) < latest
+
+
+PLACES = [
+    ("Europe/Paris", "FR"),
+    ("America/Guadeloupe", "GP"),
+    ("Europe/London", "GB"),
+    ("America/New_York", "US"),
+    ("Australia/Lord_Howe", "AU"),
+    ("America/Santiago", "CL"),
+]
+
+
+@given(
+    law=st.sampled_from(sorted(PROFILES)),
+    place=st.sampled_from(PLACES),
+    minute=st.integers(0, 366 * 24 * 60),
+    valid_for_min=st.integers(1, 4 * 24 * 60),
+    number=st.integers(0, 99),
+)
+def test_what_waited_leaves_while_it_is_lawful_and_valid(
+    law: str, place: tuple[str, str], minute: int, valid_for_min: int, number: int
+) -> None:
+    tz, country = place
+    at = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=minute)
+    valid_for = timedelta(minutes=valid_for_min)
+    shopper = replace(SHOPPER, shopper_id=f"shp_{number}", timezone=tz, country=country)
+    due = replace(
+        CANDIDATE,
+        offer=replace(OFFER, valid_for=valid_for),
+        occasion=replace(OCCASION, at=at, scheduled=True, shopper_id=shopper.shopper_id),
+    )
+    found = deferral(due, shopper, now=at, policy=replace(POLICY, default_law=law))
+    if found is None:
+        return
+    assert at < found.opening <= found.at < min(at + valid_for, found.opening + SPREAD)
+    name = law_of(country, default=law).name
+    assert allowed(name, found.at, tz=tz, country=country).allowed
 
 
 def test_a_proximity_message_never_waits() -> None:
     night = datetime(2026, 11, 3, 2, 0, tzinfo=UTC)
-    assert deferred_until(CANDIDATE, SHOPPER, now=night, policy=POLICY) is None
+    later = night + timedelta(days=1)
+    assert deferred_until(CANDIDATE, SHOPPER, now=night, policy=POLICY, valid_until=later) is None
+
+
+def test_a_message_that_is_planned_for_later_weighs_on_what_is_decided_before_it_and_not_on_what_leaves() -> (
+    None
+):
+    planned = replace(SHOPPER, past=(PastOffer(NOW + timedelta(minutes=20), "other", "other"),))
+    [decision] = decide([CANDIDATE], planned, now=NOW, policy=POLICY)
+    assert decision.reason == "pressure"
+    valid_until = NOW + timedelta(minutes=45)
+    held = recheck(CANDIDATE, planned, now=NOW, policy=POLICY, valid_until=valid_until, channel=Channel.PUSH)
+    assert held is None
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,11 @@ from tests.campaigns.cases import ASKING, CAMPAIGN, CANDIDATE, NOW, POLICY, SHOP
             Check("per_shopper", True, 2, None),
             "The shopper had had this offer 2 times before; it sets no limit per shopper.",
         ),
+        (
+            Check("deferred", True, "sun 2026-11-08 10:00 Europe/Paris", "mon 2026-11-09 08:30 Europe/Paris"),
+            "It was due on sun 2026-11-08 10:00 Europe/Paris and waits for the law, which lets messages go from "
+            "mon 2026-11-09 08:30 Europe/Paris on: up to half an hour after that, so that not all leave at once.",
+        ),
         (Check("offer_active", False, "paused", "running"), "The campaign was paused."),
         (
             Check("offer_active", False, "tue 2026-11-03 09:00 Europe/Paris", "mon, sat 08:30-10:30"),
@@ -166,6 +171,11 @@ def test_a_decision_is_told_alike_live_and_from_its_stored_form() -> None:
         (
             Fate("refused", "gone"),
             "A message was planned by push, and not sent: the receiver refused it (gone).",
+        ),
+        (
+            Fate("refused", "stale_token"),
+            "A message was planned by push, and not sent: the phone had not registered its push token for more than "
+            "30 days.",
         ),
         (
             Fate("expired", "valid_until"),

@@ -36,10 +36,11 @@ def found_tightest(
         ([25, 50], 1, 2),
         ([25, 168], 0, 0),
         ([200, 300, 400, 500, 600, 700], 2, 6),
-        ([-1], 0, 0),
+        ([-23.999], 0, 1),
+        ([-24], 0, 0),
     ],
 )
-def test_a_rate_counts_what_is_younger_than_its_window_and_the_tightest_is_told(
+def test_a_rate_counts_what_is_less_than_its_window_away_and_the_tightest_is_told(
     hours_ago: list[float], rate: int, count: int
 ) -> None:
     past = [NOW - ago * HOUR for ago in hours_ago]

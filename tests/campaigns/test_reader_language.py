@@ -124,6 +124,35 @@ def test_each_thing_asked_of_a_shopper_is_one_predicate(text: str, predicate: Pr
     )
 
 
+@pytest.mark.parametrize(
+    ("trigger", "known"),
+    [
+        ("{near: vicinity}", True),
+        ("{enter: vicinity}", True),
+        ("{exit: vicinity}", True),
+        ("{dwell: {zone: vicinity, for: 2m}}", True),
+        ("{crossing: vicinity}", True),
+        ("{research: {topics: [product], within: 1d}}", True),
+        ("{enter: premises}", False),
+        ("{beacon: {place: till, proximity: near, for: 2s}}", False),
+        ("{after_visit: 2h}", False),
+        ("{after_redemption: 7d}", False),
+        ('{at: "sat 10:00", audience_near: {within: 3km, seen_within: 30d}}', False),
+    ],
+)
+def test_a_text_says_how_far_it_is_only_to_shoppers_on_their_way(trigger: str, known: bool) -> None:
+    text = BASE.replace("STORES", "{all: true}").replace("TRIGGER", trigger)
+    text = text.replace("Hello", '"{store_name} is {distance} away"')
+    if known:
+        read_campaign(text)
+        return
+    with pytest.raises(CampaignProblems) as found:
+        read_campaign(text)
+    (problem,) = found.value.problems
+    assert (problem.code, problem.line) == ("unfilled", 8)
+    assert "near, crossing, research" in str(problem)
+
+
 def test_who_asks_for_nothing_addresses_everybody() -> None:
     for line in ("", "audience: {}", "audience: {consent: true, customers: any}"):
         assert offer(line).audience == Audience()

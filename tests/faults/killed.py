@@ -103,7 +103,10 @@ class FatedDatabase(SqlDatabase):
 
 
 class FatedChannel:
-    """A channel of the product, with a point before each of its calls and one after."""
+    """A channel of the product, with a point before each of its calls and one after.
+
+    It does not know when a push token was registered: by the service's clock, which is not the channel's.
+    """
 
     def __init__(self, channel: CheckedAdapter, fate: Fate) -> None:
         self._channel = channel
@@ -112,7 +115,7 @@ class FatedChannel:
     def send(self, message: MessageRow, address: Address, coupon: CouponRow | None) -> SendResult:
         """Sends one message."""
         self._fate.at("before_send")
-        result = self._channel.send(message, address, coupon)
+        result = self._channel.send(message, replace(address, push_token_at=None), coupon)
         self._fate.at("after_send_before_mark")
         return result
 

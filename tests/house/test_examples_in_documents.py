@@ -17,8 +17,8 @@ from campaigns.reader_keys import A_CAMPAIGN
 from campaigns.schema import campaign_schema
 from m2s.core.places.geojson import read_collection
 from m2s.entry.api.sightings import Sightings
+from m2s.entry.cli.configuration import load_settings
 from m2s.entry.cli.scenario_file import read_scenario
-from m2s.settings import load_settings
 from tests.campaigns.as_json import as_json, every_key, used
 from tests.data import ROOT
 from tests.house.documents import FENCE, documents

@@ -260,7 +260,9 @@ class Inspector:
         now_ms, rooms = to_ms(clock.now()), {it: lanes[it].room(clock.monotonic_s()) for it in lanes}
         waiting = self.house.rows("SELECT id, not_before, channel FROM messages WHERE state = 'planned'")
         due = [(name, channel) for name, due_ms, channel in waiting if due_ms <= now_ms]
-        assert [name for name, channel in due if min(rooms[channel].now, rooms[channel].again) > 0] == []
+        assert [
+            name for name, channel in due if min(rooms[channel, ""].now, rooms[channel, ""].again) > 0
+        ] == []
 
     def _sends(self, decisions: Sequence[dict[str, Any]]) -> None:
         """Of what left: no SMS twice, a push again only under its own name, nobody over any rate."""

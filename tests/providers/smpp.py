@@ -93,6 +93,8 @@ class Centre(StandIn):
         self._write(writer, SUBMIT | RESPONSE, status, sequence, told)
         if status == OK:
             self._report(writer, message_id)
+            if self._messages == 1:
+                self._deliver_what_was_written(writer, to=self.config["sender"])
         if order.get("do") == "close":
             writer.close()
             return True
@@ -143,6 +145,13 @@ class Centre(StandIn):
             text = f"id:{message_id} sub:001 dlvrd:001 {dates} stat:{state} err:000 text:"
             body = b"\0" + b"\1\1" + b"33612345678\0" + b"\5\0" + self.config["sender"].encode() + b"\0"
             body += bytes([0x04, 0, 0]) + b"\0\0" + bytes([0, 0, 0, 0, len(text)]) + text.encode()
+            self._write(writer, DELIVER, OK, number, body)
+
+    def _deliver_what_was_written(self, writer: asyncio.StreamWriter, *, to: str) -> None:
+        """Messages of a shopper, each as often as it stands in the configuration."""
+        for number, text in enumerate(self.config.get("written", []), start=2_000):
+            body = b"\0" + b"\1\1" + b"33612345678\0" + b"\5\0" + to.encode() + b"\0"
+            body += bytes([0, 0, 0]) + b"\0\0" + bytes([0, 0, 0, 0, len(text)]) + text.encode()
             self._write(writer, DELIVER, OK, number, body)
 
     def _write(

@@ -15,8 +15,8 @@ from m2s.adapters.importers.traces import Reading, Recording
 from m2s.adapters.importers.traces_csv import read_csv_trace
 from m2s.adapters.importers.traces_gpx import read_gpx
 from m2s.bootstrap import build_engine
+from m2s.entry.cli.configuration import load_settings
 from m2s.entry.cli.server import Server
-from m2s.settings import load_settings
 from tests.data import data_path
 from tests.entry.cli.conftest import Shell, shell
 

@@ -9,6 +9,8 @@ from datetime import timedelta
 from random import Random
 from typing import Any
 
+from msgspec import structs
+
 from m2s.app.catalog import Catalog
 from m2s.app.folding import Folded, fold_stays
 from m2s.app.ports import Records
@@ -74,7 +76,7 @@ def history(number: int, name: str) -> list[Told]:
             if rng.random() > 0.02:
                 evidence = _evidence(rng, shopper_id, store_id, at_ms=at_ms, name=f"s{len(told)}")
                 if between and evidence.boundary_distance_m is not None and rng.random() < 0.8:
-                    evidence = replace(
+                    evidence = structs.replace(
                         evidence, inside_probability=rng.uniform(0.8, 1), boundary_distance_m=-9.0
                     )
             told.append(Told(shopper_id, store_id, at_ms, arrives_ms, evidence))
@@ -88,16 +90,16 @@ def _evidence(rng: Random, shopper_id: str, store_id: str, *, at_ms: int, name: 
     if shape in FENCES:
         transition = Transition(shape)
         inside = float(transition is not Transition.EXIT)
-        return replace(one, kind=Kind.GEOFENCE, transition=transition, inside_probability=inside)
+        return structs.replace(one, kind=Kind.GEOFENCE, transition=transition, inside_probability=inside)
     if shape in HEARD:
         readings = 2 if shape == "pair" else 5
         power_dbm = -20 if shape == "faint" else -59
         samples = tuple((1_000 * before, -62) for before in reversed(range(readings)))
-        return replace(
+        return structs.replace(
             one, kind=Kind.BEACON, beacon="b", place="till", measured_power_dbm=power_dbm, samples=samples
         )
     probability, distance_m = POSITIONS[shape]
-    return replace(
+    return structs.replace(
         one,
         inside_probability=probability,
         boundary_distance_m=distance_m,

@@ -58,10 +58,11 @@ class ApnsChannel:
     def send(self, message: MessageRow, address: Address, coupon: CouponRow | None) -> SendResult:
         """Posts the message to one device token."""
         if address.push_token is None:
-            return Refused("no_token", "the shopper has no device with a push token")
+            return Refused("no_token", "the shopper has no device with a push token", asked=False)
         if not address.push_token.isalnum():
             # The token is a part of the path: nothing else may be said there.
-            return Refused("bad_token", "the push token has other signs than letters and digits")
+            detail = "the push token has other signs than letters and digits"
+            return Refused("bad_token", detail, asked=False)
         body = json.dumps(_payload(message, coupon), ensure_ascii=False).encode()
         headers = {
             "apns-id": str(uuid5(NAMESPACE_URL, message.id)),

@@ -6,7 +6,7 @@ https://firebase.google.com/docs/reference/fcm/rest/v1/projects.messages and …
 import asyncio
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,8 @@ _RENEWED_BEFORE_S = 300.0
 _LONGEST_TTL_S = 28 * 24 * 3600
 _QUOTA_WAIT_S = 60.0
 _OUTAGE_WAIT_S = 1.0
+_FRESH = timedelta(days=30)
+"""Google calls a token stale after a month: its phone has most likely gone, and what is sent there is never shown."""
 _FCM_ERROR = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
 _BAD_REQUEST = "type.googleapis.com/google.rpc.BadRequest"
 
@@ -61,8 +63,11 @@ class FcmChannel:
     def send(self, message: MessageRow, address: Address, coupon: CouponRow | None) -> SendResult:
         """Posts the message to one registration token."""
         if address.push_token is None:
-            return Refused("no_token", "the shopper has no device with a push token")
+            return Refused("no_token", "the shopper has no device with a push token", asked=False)
         now = self._clock.now()
+        if address.push_token_at is not None and now - address.push_token_at > _FRESH:
+            detail = f"the phone has not registered its token for more than {_FRESH.days} days"
+            return Refused("stale_token", detail, asked=False)
         body = json.dumps(
             {"message": _message(message, address.push_token, coupon, now=now)}, ensure_ascii=False
         ).encode()

@@ -103,7 +103,7 @@ class GatewayChannel:
         """Makes the one request; the coupon's code stands in the text."""
         del coupon
         if address.phone is None:
-            return Refused("no_phone", "the shopper has no phone number")
+            return Refused("no_phone", "the shopper has no phone number", asked=False)
         options = self._options
         values = _values(message, address.phone, sender=options.sender or "", now=self._clock.now())
         url = _filled(options.url, values, lambda value: quote(value, safe=""))

@@ -73,7 +73,7 @@ class OvhChannel:
         """Creates one job; the coupon's code stands in its text."""
         del coupon
         if address.phone is None:
-            return Refused("no_phone", "the shopper has no phone number")
+            return Refused("no_phone", "the shopper has no phone number", asked=False)
         left_s = seconds_left(message, self._clock.now(), least=1, most=_LONGEST_VALIDITY_MIN * 60)
         job: dict[str, Any] = {
             "message": message.body,

@@ -86,7 +86,7 @@ def build(
     return {
         channel: adapter(channel, names)
         if isinstance(names, str)
-        else ByPlatform({platform: adapter(channel, name) for platform, name in names.items()})
+        else ByPlatform({platform: adapter(channel, name) for platform, name in names.items()}, names)
         for channel, names in channels.items()
     }
 

@@ -19,14 +19,15 @@ _STATES = {
 def heard(delivery: Delivery) -> Heard:
     """What a delivery tells; nothing where it is a receipt for no message.
 
-    Centres give what shoppers write no id.
+    SMPP 3.4 gives what shoppers write no id; what a centre adds of its own accord is the same when it delivers again.
     """
     if delivery.receipt_of:
         status = delivery.state or "UNKNOWN"
         return Heard((Receipt(delivery.receipt_of, status, _STATES.get(status)),))
     if delivery.state is not None:
         return Heard()
-    return Heard(replies=(Reply(None, f"+{delivery.sender.removeprefix('+')}", delivery.text),))
+    marks = " ".join(f"{tag:04x}={value.hex()}" for tag, value in sorted(delivery.tags.items()))
+    return Heard(replies=(Reply(None, f"+{delivery.sender.removeprefix('+')}", delivery.text, marks=marks),))
 
 
 def hear(given: Surroundings) -> Callable[[Delivery], None] | None:

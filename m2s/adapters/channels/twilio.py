@@ -81,7 +81,7 @@ class TwilioChannel:
         """Creates one message; the coupon's code stands in its text."""
         del coupon
         if address.phone is None:
-            return Refused("no_phone", "the shopper has no phone number")
+            return Refused("no_phone", "the shopper has no phone number", asked=False)
         form = {
             "To": address.phone,
             "Body": message.body,

@@ -12,7 +12,7 @@ from standardwebhooks import Webhook
 from m2s.adapters.channels.answers import retry_after_s, silence
 from m2s.adapters.channels.surroundings import Options, connected
 from m2s.adapters.channels.wire import Reply, Wire
-from m2s.app.channel import Accepted, Address, Refused, RetryLater, SendResult, Unknown
+from m2s.app.channel import Accepted, Address, Misconfigured, Refused, RetryLater, SendResult, Unknown
 from m2s.app.doctor import Finding
 from m2s.app.rows import CouponRow, MessageRow
 from m2s.core.base.errors import Invalid
@@ -21,6 +21,7 @@ from m2s.core.base.instants import Clock, rfc3339
 _PREFIX = "whsec_"
 _SECRET_BYTES = range(24, 65)
 _WAIT_STATUSES = (429, 503)
+_NOT_US_STATUSES = (401, 403)
 
 
 class WebhookOptions(Options):
@@ -71,6 +72,8 @@ class WebhookChannel:
             return Accepted(provider_id=message_id)
         if reply.status in _WAIT_STATUSES:
             return RetryLater(retry_after_s(reply, self._clock.now()), detail)
+        if reply.status in _NOT_US_STATUSES:
+            return Misconfigured("webhook", f"{detail}: the receiver does not take our signature")
         if 300 <= reply.status < 400:
             return Refused("redirect", f"{detail}: redirects are not followed; configure the final address")
         if 400 <= reply.status < 500:

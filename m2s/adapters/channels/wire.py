@@ -7,15 +7,19 @@ connection that was never made, or that the other side had closed before, is not
 import asyncio
 import ipaddress
 import json
+import re
 import ssl
 import threading
+from base64 import b64encode
 from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+import httpcore2
 import httpx2
 
 from m2s.app.channel import CALL_LIMIT_S
@@ -23,10 +27,14 @@ from m2s.core.base.errors import Invalid
 
 _MOST_BYTES = 65_536
 """What is read of an answer; no provider says more of one message."""
-_LIMITS = httpx2.Limits(max_connections=32, max_keepalive_connections=32, keepalive_expiry=55.0)
+_KEPT_S = 55.0
 """Load balancers close after 60 s of rest."""
-_ONE_KEPT = httpx2.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=300.0)
+_ONE_KEPT_S = 300.0
+_AS_IT_IS = re.compile(rb"/(?!\.)(?:[\w\-~:@!$&'()*+,;=%?]|\.|/(?!\.))*")
+"""Path and query that stand in a request as they are written."""
+_BROKEN = (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException)
 T = TypeVar("T")
+_Call = Callable[[float], Coroutine[Any, Any, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +95,8 @@ class Wire:
         self._closed = False
         self._starting = threading.Lock()
         self._kept: list[Closable] = []
+        self._tasks: list[asyncio.Future[None]] = []
+        self._idle: list[asyncio.Future[tuple[_Call, Future[Any]]]] = []
         self.ahead: timedelta | None = None
         """How far the clock of a provider is ahead of this machine's, by its last `Date`."""
 
@@ -100,7 +110,7 @@ class Wire:
         installation may not send to, and for one that is none.
         """
         self.permit(url)
-        made = Line(self, http2=http2, repeatable=repeatable, tls=trusting(ca_file))
+        made = Line(self, url, http2=http2, repeatable=repeatable, tls=trusting(ca_file))
         self.keep(made)
         return made
 
@@ -124,12 +134,9 @@ class Wire:
 
     def run(self, call: Callable[[float], Coroutine[Any, Any, T]]) -> T:
         """What a coroutine comes to; it is given the time of the loop at which it has to be done."""
-        loop = self._running()
-
-        async def bounded() -> T:
-            return await call(loop.time() + self._limit_s)
-
-        return asyncio.run_coroutine_threadsafe(bounded(), loop).result()
+        waiting: Future[T] = Future()
+        self._running().call_soon_threadsafe(self._take, call, waiting)
+        return waiting.result()
 
     def listen(self, date: str) -> None:
         """Keeps what a `Date` header says of this machine's clock."""
@@ -147,11 +154,35 @@ class Wire:
         async def closed() -> None:
             for kept in self._kept:
                 await kept.close()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
 
         asyncio.run_coroutine_threadsafe(closed(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         self._thread.join()
         loop.close()
+
+    def _take(self, call: _Call, waiting: "Future[Any]") -> None:
+        if self._idle:
+            self._idle.pop().set_result((call, waiting))
+        else:
+            self._tasks.append(asyncio.ensure_future(self._runs(call, waiting)))
+
+    async def _runs(self, call: _Call, waiting: "Future[Any]") -> None:
+        """Runs calls one after the other: a task of its own for each would cost a fifth of it."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                waiting.set_result(await call(loop.time() + self._limit_s))
+            except Exception as error:
+                waiting.set_exception(error)
+            except BaseException as error:
+                waiting.set_exception(error)
+                raise
+            following: asyncio.Future[tuple[_Call, Future[Any]]] = loop.create_future()
+            self._idle.append(following)
+            call, waiting = await following
 
     def _running(self) -> asyncio.AbstractEventLoop:
         with self._starting:
@@ -165,16 +196,24 @@ class Wire:
 
 
 class Line:
-    """Exchanges with one provider."""
+    """Exchanges with one provider.
 
-    def __init__(self, wire: Wire, *, http2: bool, repeatable: bool, tls: ssl.SSLContext) -> None:
+    They go straight to the connections beneath the client library: what that adds for browsing (redirects, cookies,
+    proxies) is not wanted here and costs half as much as the exchange. In HTTP/2 they share one connection; in HTTP/1.1
+    each takes a free one, because a pool of many would look at all of them each time.
+    """
+
+    def __init__(self, wire: Wire, url: str, *, http2: bool, repeatable: bool, tls: ssl.SSLContext) -> None:
         self._wire = wire
         self._http2 = http2
         self._repeatable = repeatable
         self._tls = tls
-        self._client: httpx2.AsyncClient | None = None
-        self._opened_clients = 0
-        self._retired: list[httpx2.AsyncClient] = []
+        self._origin = httpx2.URL(url).copy_with(raw_path=b"/", userinfo=b"")
+        self._always = _said_always(httpx2.URL(url))
+        self._pool: httpcore2.AsyncConnectionPool | None = None
+        self._free: list[httpcore2.AsyncConnectionPool] = []
+        self._opened_pools = 0
+        self._retired: list[httpcore2.AsyncConnectionPool] = []
         self._burials: list[asyncio.Future[None]] = []
 
     async def ask(
@@ -211,21 +250,21 @@ class Line:
 
     def renew(self, connection: int) -> None:
         """The next exchange gets a connection other than this one; those under way on it go on."""
-        if connection == self._opened_clients and self._client is not None:
-            old, self._client = self._client, None
+        if connection == self._opened_pools and self._pool is not None:
+            old, self._pool = self._pool, None
             self._retired.append(old)
             asyncio.get_running_loop().call_later(CALL_LIMIT_S, self._bury, old)
 
     async def close(self) -> None:
         """Closes the connections."""
-        for client in [*self._retired, *([self._client] if self._client else [])]:
-            await client.aclose()
-        self._retired, self._client = [], None
+        for pool in [*self._retired, *self._free, *([self._pool] if self._pool else [])]:
+            await pool.aclose()
+        self._retired, self._free, self._pool = [], [], None
 
-    def _bury(self, client: httpx2.AsyncClient) -> None:
-        if client in self._retired:
-            self._retired.remove(client)
-            self._burials.append(asyncio.ensure_future(client.aclose()))
+    def _bury(self, pool: httpcore2.AsyncConnectionPool) -> None:
+        if pool in self._retired:
+            self._retired.remove(pool)
+            self._burials.append(asyncio.ensure_future(pool.aclose()))
             self._burials = [burial for burial in self._burials if not burial.done()]
 
     async def _once(
@@ -238,7 +277,7 @@ class Line:
                 return await self._exchange(method, url, headers=headers, body=body, course=course), False
         except TimeoutError:
             detail, stale = "the time was up", False
-        except httpx2.TransportError as error:
+        except _BROKEN as error:
             detail, stale = f"{type(error).__name__} {error}".strip(), not course.connected
         if self._http2:
             # The client library would keep a broken connection, and wait for it; and one that is silent may be dead.
@@ -250,39 +289,70 @@ class Line:
     async def _exchange(
         self, method: str, url: str, *, headers: Mapping[str, str], body: bytes, course: "_Course"
     ) -> Reply:
-        client, course.connection = self._opened()
-        request = client.build_request(
-            method,
-            url,
-            headers={"accept-encoding": "identity", **headers},
-            content=body or None,
-            extensions={"trace": course.note, "timeout": {}},
-        )
-        response = await client.send(request, stream=True)
+        pool, course.connection = self._taken()
+        length = {"content-length": str(len(body))} if body or method != "GET" else {}
         try:
-            answer = bytearray()
-            async for piece in response.aiter_raw():
-                answer += piece
-                if len(answer) > _MOST_BYTES:
-                    break
+            response = await pool.handle_async_request(
+                httpcore2.Request(
+                    method,
+                    self._address(url),
+                    headers=list({**self._always, **length, **headers}.items()),
+                    content=body,
+                    extensions={"trace": course.note},
+                )
+            )
+            try:
+                answer = bytearray()
+                async for piece in response.aiter_stream():
+                    answer += piece
+                    if len(answer) > _MOST_BYTES:
+                        break
+            finally:
+                await response.aclose()
         finally:
-            await response.aclose()
-        self._wire.listen(response.headers.get("date", ""))
-        return Reply(
-            response.status_code, dict(response.headers), bytes(answer[:_MOST_BYTES]), course.connection
+            if not self._http2:
+                self._free.append(pool)
+        told = {name.decode("ascii").lower(): value.decode("latin-1") for name, value in response.headers}
+        self._wire.listen(told.get("date", ""))
+        return Reply(response.status, told, bytes(answer[:_MOST_BYTES]), course.connection)
+
+    def _address(self, url: str) -> httpcore2.URL:
+        origin = self._origin
+        target = url.removeprefix(str(origin)[:-1]).encode()
+        if not _AS_IT_IS.fullmatch(target):
+            parsed = httpx2.URL(url)
+            target = parsed.raw_path
+            if (parsed.scheme, parsed.netloc) != (origin.scheme, origin.netloc):
+                raise ValueError(f"a line to {origin} was asked for something at {parsed.host}")
+        return httpcore2.URL(scheme=origin.raw_scheme, host=origin.raw_host, port=origin.port, target=target)
+
+    def _taken(self) -> tuple[httpcore2.AsyncConnectionPool, int]:
+        """A connection, and its number where there is but one."""
+        if not self._http2:
+            return self._free.pop() if self._free else self._made(_KEPT_S), 0
+        if self._pool is None:
+            self._opened_pools += 1
+            self._pool = self._made(_ONE_KEPT_S)
+        return self._pool, self._opened_pools
+
+    def _made(self, kept_s: float) -> httpcore2.AsyncConnectionPool:
+        return httpcore2.AsyncConnectionPool(
+            ssl_context=self._tls,
+            max_connections=1,
+            keepalive_expiry=kept_s,
+            http1=not self._http2,
+            http2=self._http2,
         )
 
-    def _opened(self) -> tuple[httpx2.AsyncClient, int]:
-        if self._client is None:
-            self._opened_clients += 1
-            self._client = httpx2.AsyncClient(
-                verify=self._tls,
-                http1=not self._http2,
-                http2=self._http2,
-                limits=_ONE_KEPT if self._http2 else _LIMITS,
-                follow_redirects=False,
-            )
-        return self._client, self._opened_clients
+
+def _said_always(url: httpx2.URL) -> dict[str, str]:
+    """What stands in every request to an address; a name and a password in it are told as such."""
+    said = {"host": url.netloc.decode("ascii"), "accept": "*/*", "accept-encoding": "identity"}
+    said["user-agent"] = "m2s"
+    if url.userinfo:
+        told = b64encode(f"{url.username}:{url.password}".encode()).decode("ascii")
+        said["authorization"] = f"Basic {told}"
+    return said
 
 
 class _Course:

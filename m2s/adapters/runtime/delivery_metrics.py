@@ -1,5 +1,8 @@
 """What does the service count of its messages? Prometheus metrics by channel; none carries an id."""
 
+import math
+from collections.abc import Callable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _CALL_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 8)
@@ -42,17 +45,33 @@ class DeliveryMetrics:
         )
         self._held_up = Gauge(
             "m2s_channel_held_up",
-            "1 while a channel's circuit breaker is open, for the cause: failures or misconfigured.",
-            ("channel", "cause"),
+            "1 while a provider's circuit breaker is open, for the cause: failures or misconfigured.",
+            ("channel", "provider", "cause"),
             registry=registry,
         )
-
+        self._overdue_s = Gauge(
+            "m2s_messages_overdue_seconds",
+            "For how long the message that is due for longest has been due and neither sent nor ended.",
+            registry=registry,
+        )
         self._notices = Counter(
             "m2s_webhook_calls",
             "Calls of webhooks, by result: delivered, failed (it is tried again), given_up.",
             ("result",),
             registry=registry,
         )
+
+    def watch_overdue(self, overdue_s: Callable[[], float]) -> None:
+        """Says who knows for how long messages have been due."""
+
+        def known() -> float:
+            try:
+                return overdue_s()
+            except Exception:
+                # Whatever ails the database: the other figures may tell.
+                return math.nan
+
+        self._overdue_s.set_function(known)
 
     def notice(self, result: str) -> None:
         """Counts a call of a webhook that has ended."""
@@ -75,7 +94,7 @@ class DeliveryMetrics:
         """Counts messages whose doubt never ended."""
         self._maybe_lost.labels(channel).inc(messages)
 
-    def held_up(self, channel: str, *, troubled: bool, misconfigured: bool) -> None:
-        """Notes how a channel's provider is."""
-        self._held_up.labels(channel, "failures").set(troubled and not misconfigured)
-        self._held_up.labels(channel, "misconfigured").set(misconfigured)
+    def held_up(self, channel: str, provider: str, *, troubled: bool, misconfigured: bool) -> None:
+        """Notes how a provider is."""
+        self._held_up.labels(channel, provider, "failures").set(troubled and not misconfigured)
+        self._held_up.labels(channel, provider, "misconfigured").set(misconfigured)

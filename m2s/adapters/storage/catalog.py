@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from m2s.adapters.storage.statements import columns, upsert, upsert_text, values
-from m2s.adapters.storage.tables import campaign_versions, campaigns, meta, stores
+from m2s.adapters.storage.tables_catalog import campaign_versions, campaigns, meta, stores
 from m2s.app.rows import CampaignRow
 from m2s.core.base.errors import NotFound
 from m2s.core.base.instants import to_ms
@@ -75,6 +75,12 @@ class SqlCatalog:
                 "applied_at": row.applied_at,
             },
         )
+
+    def first_applied(self) -> dict[str, datetime]:
+        """When each campaign was put into force first."""
+        kept = campaign_versions.c
+        query = sa.select(kept.campaign_id, sa.func.min(kept.applied_at)).group_by(kept.campaign_id)
+        return {row[0]: row[1] for row in self._connection.execute(query)}
 
     def set_campaign_state(self, campaign_id: str, state: str) -> None:
         """Sets `active`, `paused` or `stopped`; raises NotFound when there is no such campaign."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import sqlalchemy as sa
@@ -21,7 +22,7 @@ from m2s.adapters.storage.records import SqlRecords
 from m2s.adapters.storage.writer import MAX_GROUP_WEIGHT, MAX_WAITING_WEIGHT, Writer
 from m2s.app.groups import GroupHandler
 from m2s.app.ports import Records
-from m2s.core.base.errors import Conflict
+from m2s.core.base.errors import Conflict, Unavailable
 
 T = TypeVar("T")
 
@@ -53,6 +54,7 @@ class SqlDatabase:
                 " If so, run `m2s db upgrade`",
                 code="database_not_upgraded",
             )
+        self._path, self._file = path, _identity(path)
         self._lock: FileLock | None = None
         self._writer: Writer | None = None
         self._readers = read_engine(path, busy_timeout_ms=busy_timeout_ms)
@@ -110,6 +112,14 @@ class SqlDatabase:
         """Raises Unavailable while `submit_grouped` takes nothing because too much waits."""
         self._owner().check_room()
 
+    def check_file(self) -> None:
+        """Raises Unavailable when the file was removed or another one put in its place: what is kept is lost then."""
+        if _identity(self._path) != self._file:
+            raise Unavailable(
+                "the database file was removed or replaced while it was open: what is taken now is kept nowhere;"
+                " stop the server, put the file in place, and start it again"
+            )
+
     @property
     def waiting_weight(self) -> int:
         """How heavy the items are that wait and are not being committed yet."""
@@ -146,3 +156,12 @@ class SqlDatabase:
         if self._writer is None:
             raise Conflict("the database was opened to read only", code="read_only")
         return self._writer
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file a path leads to; None when there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

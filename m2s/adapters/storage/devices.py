@@ -10,7 +10,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from m2s.adapters.storage.direct import Query, one_of
 from m2s.adapters.storage.statements import columns, values
-from m2s.adapters.storage.tables import consents, devices, shoppers
+from m2s.adapters.storage.tables_people import consents, devices, shoppers
 from m2s.app.rows import ConsentRow, DeviceRow, ShopperRow
 from m2s.core.base.errors import NotFound
 

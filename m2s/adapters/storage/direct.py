@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from itertools import chain
 from operator import attrgetter
 from typing import Any
 
@@ -13,6 +14,7 @@ from sqlalchemy.dialects.sqlite import dialect
 from m2s.adapters.storage.tables import Instant
 from m2s.core.base.instants import from_ms, to_ms
 
+_ROWS_AT_ONCE = 25
 _WANTED = sa.func.json_each(sa.bindparam("ids")).table_valued("value")
 
 
@@ -89,12 +91,39 @@ def read(connection: sa.Connection, text: str, parameters: Sequence[Any]) -> Seq
     return found
 
 
+def changed(connection: sa.Connection, text: str, parameters: Sequence[Any]) -> bool:
+    """Runs a text that changes one row or none; whether it did."""
+    cursor = connection.connection.cursor()
+    cursor.execute(text, parameters)
+    found = bool(cursor.rowcount)
+    cursor.close()
+    return found
+
+
 def write(connection: sa.Connection, text: str, rows: Sequence[Sequence[Any]]) -> None:
     """Runs a text for each of the rows."""
     if rows:
         cursor = connection.connection.cursor()
         cursor.executemany(text, rows)
         cursor.close()
+
+
+def append(connection: sa.Connection, text: str, rows: Sequence[Sequence[Any]]) -> None:
+    """As `write`, for `INSERT … VALUES (…)`: each run of a statement costs, so one inserts many of the rows."""
+    together = len(rows) - len(rows) % _ROWS_AT_ONCE
+    if together:
+        cursor = connection.connection.cursor()
+        for first in range(0, together, _ROWS_AT_ONCE):
+            part = rows[first : first + _ROWS_AT_ONCE]
+            cursor.execute(_of_many(text), list(chain.from_iterable(part)))
+        cursor.close()
+    write(connection, text, rows[together:])
+
+
+@cache
+def _of_many(text: str) -> str:
+    head, values, row = text.partition(" VALUES ")
+    return f"{head}{values}{', '.join([row] * _ROWS_AT_ONCE)}"
 
 
 def _compile(statement: sa.Select[Any]) -> _Compiled:

@@ -14,6 +14,8 @@ from m2s.core.places.zone import PREMISES
 _SURELY_INSIDE = 0.8
 _MINUTE_MS = 60_000
 _QUARTER_MIN = 15
+_UNKNOWN_SPEED_MPS = 20.0
+"""A phone that tells no speed may be in a car, which hears a beacon and is half a kilometre away 30 s later."""
 _LONGEST_LATE_MS = 5 * DAY_MS
 """More than the three days for which sightings are taken, and a day by which the clock of this machine may be set."""
 _PROBED = 100
@@ -76,12 +78,11 @@ def placed(connection: sa.Connection, since_ms: int, until_ms: int, *, accuracy_
     ]
     # Both sides are grouped, which also has SQLite keep and index them for the join.
     hearings = (
-        sa.select(sightings.c.device_id, minute, *identity)
+        sa.select(sightings.c.device_id, minute, sightings.c.at_ms, *identity)
         .where(sightings.c.kind == "beacon", *within)
         .distinct()
         .subquery()
     )
-    # Where min() stands alone, SQLite takes the other columns from the row that has the minimum.
     fixes = (
         sa.select(
             sightings.c.device_id,
@@ -89,16 +90,19 @@ def placed(connection: sa.Connection, since_ms: int, until_ms: int, *, accuracy_
             sightings.c.at_ms,
             sightings.c.latitude,
             sightings.c.longitude,
-            sa.func.min(sightings.c.accuracy_m).label("accuracy_m"),
+            sightings.c.accuracy_m,
+            sa.func.coalesce(sightings.c.speed_mps, _UNKNOWN_SPEED_MPS).label("speed_mps"),
         )
         .where(sightings.c.latitude.is_not(None), sightings.c.accuracy_m <= accuracy_m, *within)
-        .group_by(sightings.c.device_id, "minute")
+        .distinct()
         .subquery()
     )
+    apart_s = sa.func.abs(hearings.c.at_ms - fixes.c.at_ms) / 1000.0
     named: list[Any] = [hearings.c[name] for name in ("uuid", "major", "minor", "device_id")]
     best: list[Any] = [fixes.c[name] for name in ("at_ms", "latitude", "longitude")]
+    # Where min() stands alone, SQLite takes the other columns from the row that has the minimum.
     query: sa.Select[*tuple[Any, ...]] = (
-        sa.select(*named, *best, sa.func.min(fixes.c.accuracy_m))
+        sa.select(*named, *best, sa.func.min(fixes.c.accuracy_m + apart_s * fixes.c.speed_mps))
         .join(fixes, (fixes.c.device_id == hearings.c.device_id) & (fixes.c.minute == hearings.c.minute))
         .group_by(*named, hearings.c.minute // _QUARTER_MIN)
     )

@@ -8,9 +8,9 @@ import sqlalchemy as sa
 
 from m2s.adapters.storage.direct import Query, one_of, read, write
 from m2s.adapters.storage.statements import insert_text
-from m2s.adapters.storage.tables import consents, shoppers
-from m2s.adapters.storage.tables_inputs import crossings, pivots
-from m2s.app.inputs import Held, PivotId, Statement
+from m2s.adapters.storage.tables_inputs import crossings, merges, pivots
+from m2s.adapters.storage.tables_people import consents, shoppers
+from m2s.app.inputs import Held, Join, PivotId, Statement
 from m2s.core.base.instants import to_ms
 
 _HOLDERS = Query(
@@ -93,6 +93,14 @@ class SqlIdentities:
         with closing(self._connection.connection.cursor()) as cursor:
             for text in _MERGE:
                 cursor.execute(text, names)
+
+    def joined(self, shopper_id: str) -> list[Join]:
+        """How this shopper became another one, or else others this one, by time."""
+        either = (merges.c.shopper_id == shopper_id) | (merges.c.into_id == shopper_id)
+        query = sa.select(merges.c.shopper_id, merges.c.into_id, merges.c.at).where(either)
+        return [
+            Join(*row) for row in self._connection.execute(query.order_by(merges.c.at, merges.c.shopper_id))
+        ]
 
     def crossed(self, experiments: Collection[str]) -> set[str]:
         """Shoppers with both arms of one of the experiments."""

@@ -2,13 +2,15 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
+from itertools import pairwise
+from typing import Any
 
 import sqlalchemy as sa
 
-from m2s.adapters.storage.direct import Query, one_of, read, row_values, write
+from m2s.adapters.storage.direct import Query, changed, one_of, row_values, write
 from m2s.adapters.storage.statements import columns, insert_text, values
 from m2s.adapters.storage.tables import PLANNED, WAITING, Instant, attempts, coupons, messages
 from m2s.app.outbox import AttemptRow, Wording
@@ -18,37 +20,55 @@ from m2s.core.delivery.message import State, states_before
 from m2s.core.delivery.retry import ask_again_after
 
 _SET_BACK_AT_MOST = timedelta(days=1)
+_MOST_OTHERS = 100
 _NAMES = [column.name for column in columns(messages, MessageRow)]
 _values = row_values(messages, MessageRow)
 _ADD = insert_text(messages, [*_NAMES, "updated_at"])
 _ATTEMPT_NAMES = [column.name for column in columns(attempts, AttemptRow)]
 _attempt_values = row_values(attempts, AttemptRow)
 _ADD_ATTEMPT = insert_text(attempts, _ATTEMPT_NAMES)
-_SETTLE = (
-    "UPDATE messages SET state = ?, reason = ?, updated_at = ?, not_before = coalesce(?, not_before),"
-    " tries = coalesce(?, tries), doubted = max(doubted, ?),"
-    " leased_until_s = CASE WHEN ? IN ('claimed', 'sending') THEN leased_until_s END"
-    " WHERE id = ? AND fence = ? AND state IN (SELECT value FROM json_each(?)) RETURNING id"
-)
+_LATER = ", not_before = coalesce(?, not_before), tries = coalesce(?, tries), doubted = max(doubted, ?)"
 _BEGIN = (
     "UPDATE messages SET state = 'sending', leased_until_s = ?, updated_at = ?"
-    " WHERE id = ? AND fence = ? AND state = 'claimed' AND leased_until_s > ? RETURNING id"
+    " WHERE id = ? AND fence = ? AND state = 'claimed' AND leased_until_s > ?"
 )
 _DUE = Query(
     sa.select(messages.c.id)
     .where(sa.text(WAITING), messages.c.not_before <= sa.bindparam("now"), messages.c.state == "planned")
     .limit(1)
 )
+_CLAIMED = {
+    "state": sa.literal_column("'claimed'", sa.Text).label("state"),
+    "fence": (messages.c.fence + sa.literal_column("1")).label("fence"),
+}
+_AS_CLAIMED = [_CLAIMED.get(column.name, column) for column in columns(messages, MessageRow)]
+"""Messages as they are once they are claimed."""
 _FIRST_TO_EXPIRE = Query(
-    sa.select(messages.c.id, messages.c.tries)
+    sa.select(*_AS_CLAIMED)
     .where(
         sa.text(PLANNED),
         messages.c.channel == sa.bindparam("channel"),
+        messages.c.provider == sa.bindparam("provider"),
         messages.c.not_before <= sa.bindparam("now"),
         sa.or_(messages.c.tries == 0, sa.bindparam("again", type_=sa.Integer) > 0),
     )
-    .order_by(messages.c.valid_until, messages.c.id)
+    # The index's own order: of many that expire together none is read that is not taken.
+    .order_by(messages.c.valid_until, messages.c.not_before)
     .limit(sa.bindparam("most"))
+)
+_BETWEEN = Query(
+    sa.select(*_AS_CLAIMED)
+    .where(
+        sa.text(PLANNED),
+        messages.c.channel > sa.bindparam("after"),
+        messages.c.channel < sa.bindparam("before"),
+        messages.c.not_before <= sa.bindparam("now"),
+    )
+    .limit(sa.bindparam("most"))
+)
+_CLAIM = (
+    "UPDATE messages SET state = 'claimed', fence = fence + 1, leased_until_s = ?, updated_at = ?"
+    " WHERE state = 'planned' AND id IN (SELECT value FROM json_each(?))"
 )
 _OF_DECISIONS = Query(
     sa.select(*columns(messages, MessageRow)).where(one_of(messages.c.decision_id)).order_by(messages.c.id)
@@ -56,8 +76,14 @@ _OF_DECISIONS = Query(
 
 
 @cache
-def _before(state: str) -> str:
-    return json.dumps(states_before(State(state)))
+def _settle(state: str, *, later: bool) -> str:
+    """What moves a message on to a state; each value to be bound costs more than a word of the text."""
+    before = ", ".join(f"'{one}'" for one in states_before(State(state)))
+    return (
+        f"UPDATE messages SET state = '{State(state)}', reason = ?, updated_at = ?"  # noqa: S608
+        f"{'' if state in (State.CLAIMED, State.SENDING) else ', leased_until_s = NULL'}"
+        f"{_LATER if later else ''} WHERE id = ? AND fence = ? AND state IN ({before})"
+    )
 
 
 class SqlMessages:
@@ -71,46 +97,72 @@ class SqlMessages:
         if rows:
             write(self._connection, _ADD, [[*_values(row), to_ms(row.created_at)] for row in rows])
 
-    def due(self, now: datetime) -> bool:
-        """Whether any message waits to be sent now."""
-        return bool(_DUE.rows(self._connection, now=now))
+    def due(self, now: datetime, *, but: Collection[str] = ()) -> bool:
+        """Whether any message waits to be sent now by another channel than these."""
+        if not but:
+            return bool(_DUE.rows(self._connection, now=now))
+        return any(self._others(but, now=now, most=1))
+
+    def due_since(self) -> datetime | None:
+        """Since when the message that is not settled and was due first has been due; it may be in the future."""
+        query = sa.select(sa.func.min(messages.c.not_before)).where(sa.text(WAITING))
+        since: datetime | None = self._connection.scalar(query)
+        return since
 
     def claim(
-        self, channel: str, *, now: datetime, leased_until_s: float, limit: int, most_again: int
+        self,
+        channel: str,
+        *,
+        provider: str = "",
+        now: datetime,
+        leased_until_s: float,
+        limit: int,
+        most_again: int,
     ) -> list[MessageRow]:
         """Takes planned messages of a channel that are due, those that expire first: `claimed` under a new fence.
 
-        At most `most_again` of them have been tried before.
+        They are those that wait for a provider of it, without a name those that wait for any. At most `most_again` of
+        them have been tried before.
         """
-        wanted: list[str] = []
         if limit <= 0:
             return []
-        for message_id, tries in _FIRST_TO_EXPIRE.rows(
-            self._connection, channel=channel, now=now, again=most_again, most=limit
+        wanted: list[MessageRow] = []
+        for found in _FIRST_TO_EXPIRE.rows(
+            self._connection, channel=channel, provider=provider, now=now, again=most_again, most=limit
         ):
-            most_again -= tries > 0
-            if not tries or most_again >= 0:
-                wanted.append(message_id)
-        return self._claim(messages.c.id.in_(wanted), now, leased_until_s) if wanted else []
+            row = MessageRow(*found)
+            most_again -= row.tries > 0
+            if not row.tries or most_again >= 0:
+                wanted.append(row)
+        return self._claim(wanted, now, leased_until_s)
+
+    def wait_for(self, message_id: str, provider: str) -> None:
+        """Has a planned message wait for this provider of its channel."""
+        change = sa.update(messages).where(messages.c.id == message_id, messages.c.state == "planned")
+        self._connection.execute(change.values(provider=provider))
+
+    def wait_for_any(self) -> None:
+        """Has all planned messages wait for any provider of their channels."""
+        change = sa.update(messages).where(sa.text(PLANNED), messages.c.provider != "")
+        self._connection.execute(change.values(provider=""))
 
     def claim_others(
         self, channels: Iterable[str], *, now: datetime, leased_until_s: float
     ) -> list[MessageRow]:
         """Takes planned messages that are due on any channel but these."""
-        others = sa.and_(messages.c.channel.not_in(sorted(channels)), messages.c.not_before <= now)
-        return self._claim(sa.and_(sa.text(WAITING), others), now, leased_until_s)
+        found = [MessageRow(*row) for row in self._others(channels, now=now, most=_MOST_OTHERS)]
+        return self._claim(found, now, leased_until_s)
 
-    def _claim(self, which: sa.ColumnElement[bool], now: datetime, leased_until_s: float) -> list[MessageRow]:
-        change = (
-            sa.update(messages)
-            .where(messages.c.state == "planned", which)
-            .values(
-                state="claimed", fence=messages.c.fence + 1, leased_until_s=leased_until_s, updated_at=now
-            )
-            .returning(*columns(messages, MessageRow))
-        )
-        claimed = [MessageRow(*row) for row in self._connection.execute(change)]
-        return sorted(claimed, key=lambda row: (row.valid_until, row.id))
+    def _others(self, channels: Iterable[str], *, now: datetime, most: int) -> Iterator[Sequence[Any]]:
+        for after, before in pairwise(["", *sorted(channels), "\U0010ffff"]):
+            yield from _BETWEEN.rows(self._connection, after=after, before=before, now=now, most=most)
+
+    def _claim(self, rows: list[MessageRow], now: datetime, leased_until_s: float) -> list[MessageRow]:
+        """Claims rows that were read as claimed already, in this transaction."""
+        if rows:
+            ids = json.dumps([row.id for row in rows])
+            write(self._connection, _CLAIM, [(leased_until_s, to_ms(now), ids)])
+        return sorted(rows, key=lambda row: (row.valid_until, row.id))
 
     def settle(
         self,
@@ -129,20 +181,23 @@ class SqlMessages:
         Once `doubted`, it stays so.
         """
         later_ms = None if not_before is None else to_ms(not_before)
-        changes = (state, reason, to_ms(at), later_ms, tries, doubted, state)
-        return bool(read(self._connection, _SETTLE, (*changes, message_id, fence, _before(state))))
+        later = () if later_ms is tries is None and not doubted else (later_ms, tries, doubted)
+        changes = (reason, to_ms(at), *later, message_id, fence)
+        return changed(self._connection, _settle(state, later=bool(later)), changes)
 
     def reword(self, message_id: str, wording: Wording) -> None:
         """Gives a message another channel, and its words by that."""
         change = sa.update(messages).where(messages.c.id == message_id)
-        self._connection.execute(change.values(**values(wording)))
+        self._connection.execute(change.values(**values(wording), provider=""))
 
     def begin(
         self, held: Sequence[MessageRow], *, now_s: float, leased_until_s: float, at: datetime
     ) -> set[str]:
         """Claimed messages become `sending` under a new lease; not those whose lease or fence is over."""
         leased = (leased_until_s, to_ms(at))
-        return {row.id for row in held if read(self._connection, _BEGIN, (*leased, row.id, row.fence, now_s))}
+        return {
+            row.id for row in held if changed(self._connection, _BEGIN, (*leased, row.id, row.fence, now_s))
+        }
 
     def add_attempts(self, rows: Sequence[AttemptRow]) -> None:
         """Appends how calls of channels ended."""

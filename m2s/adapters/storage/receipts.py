@@ -1,6 +1,6 @@
 """What have providers told, and which numbers want no more messages? Receipts, replies heard, oppositions."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -9,8 +9,9 @@ from sqlalchemy.dialects.sqlite import insert
 from m2s.adapters.storage.devices import COUNTS_FROM
 from m2s.adapters.storage.direct import Query, one_of
 from m2s.adapters.storage.statements import columns, upsert, values
-from m2s.adapters.storage.tables import SENT_AS, attempts, consents, messages
+from m2s.adapters.storage.tables import SENT_AS, attempts, messages
 from m2s.adapters.storage.tables_callbacks import oppositions, receipts, replies
+from m2s.adapters.storage.tables_people import consents
 from m2s.app.callbacks import ReceiptRow, SentAs
 from m2s.app.rows import ConsentRow, MessageRow
 from m2s.core.delivery.message import MAY_HAVE_LEFT, State, states_before
@@ -26,6 +27,7 @@ _SENT_AS = Query(
     .order_by(sa.func.max(attempts.c.seq).desc())
     .limit(1)
 )
+_TOLD_OF = Query(sa.select(receipts.c.provider_id).distinct().where(one_of(receipts.c.provider_id)))
 _CONSENTS = Query(
     sa.select(consents.c.shopper_id, *columns(consents, ConsentRow))
     .where(
@@ -53,6 +55,10 @@ class SqlReceipts:
         query = sa.select(*columns(receipts, ReceiptRow)).where(receipts.c.provider_id == provider_id)
         return [ReceiptRow(*row) for row in self._connection.execute(query)]
 
+    def told_of(self, provider_ids: Iterable[str]) -> set[str]:
+        """Which of these ids have a receipt."""
+        return {provider_id for (provider_id,) in _TOLD_OF.of(self._connection, provider_ids)}
+
     def sent_as(self, provider_id: str) -> SentAs | None:
         """The message that a provider calls so, or whose own id that is; None where there is none."""
         for message_id, parts in _SENT_AS.rows(self._connection, provider_id=provider_id):
@@ -77,11 +83,15 @@ class SqlReceipts:
         row = self._connection.execute(change).one_or_none()
         return None if row is None else MessageRow(*row)
 
-    def hear(self, provider: str, reply_id: str, *, at: datetime) -> bool:
-        """Notes that a reply was heard; False when it was before."""
-        add = insert(replies).on_conflict_do_nothing()
+    def hear(self, provider: str, reply_id: str, *, at: datetime, since: datetime | None = None) -> bool:
+        """Notes that a reply was heard; False when it was before, or was `since` then."""
         row = {"provider": provider, "reply_id": reply_id, "received_at": at}
-        return self._connection.execute(add, row).rowcount == 1
+        add = insert(replies).values(row)
+        if since is None:
+            add = add.on_conflict_do_nothing()
+        else:
+            add = add.on_conflict_do_update(set_={"received_at": at}, where=replies.c.received_at < since)
+        return self._connection.execute(add).rowcount == 1
 
     def last_store(self, shopper_ids: Collection[str], *, channel: str) -> str | None:
         """The store of the last message of an offer that shoppers may have got by a channel."""

@@ -18,9 +18,9 @@ _COUNTED: tuple[tuple[sa.Column[datetime], Any, Any, sa.ColumnElement[bool]], ..
     (decisions.c.decided_at, decisions.c.outcome, decisions.c.reason, sa.true()),
     (
         messages.c.created_at,
-        sa.literal("exposure"),
-        sa.null(),
-        sa.and_(messages.c.state.in_(("accepted", "delivered")), messages.c.campaign_id != ""),
+        sa.literal("message"),
+        messages.c.state,
+        messages.c.campaign_id != "",
     ),
     (redemptions.c.at, sa.literal("redemption"), sa.null(), redemptions.c.voided_at.is_(None)),
 )
@@ -59,7 +59,7 @@ class SqlReports:
         campaign_id: str | None = None,
         by_quarter: bool = False,
     ) -> list[CountRow]:
-        """Decisions by outcome and reason, messages that a channel accepted, and redemptions not taken back.
+        """Decisions by outcome and reason, messages of offers by state, and redemptions not taken back.
 
         Each of these over the whole span, or by the quarter of an hour.
         """
@@ -98,7 +98,7 @@ class SqlReports:
 
 def _counted(table: Any, what: Any, reason: Any, *, quarter: Any) -> sa.Select[*tuple[Any, ...]]:
     """Rows of a table that has store, campaign and offer, counted by these and by what is given."""
-    by: list[sa.ColumnElement[Any]] = [what.label("what"), reason.label("reason")]
+    by: list[sa.ColumnElement[Any]] = [what.label("what"), reason.label("why")]
     by += [table.c[name] for name in ("store_id", "campaign_id", "offer_id")]
     by += [quarter.label("quarter")]
     return sa.select(*by, sa.func.count()).group_by(*(column.name for column in by))

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from m2s.adapters.storage.direct import Query, one_of, read, row_values, write
+from m2s.adapters.storage.direct import Query, append, one_of, read, row_values, write
 from m2s.adapters.storage.statements import (
     columns,
     delete_text,
@@ -23,14 +23,14 @@ from m2s.adapters.storage.tables import evidence, presence, sightings, visits
 from m2s.app.ports import Pair
 from m2s.app.rows import VisitRow
 from m2s.core.base.instants import from_ms, to_ms
-from m2s.core.presence.evidence import Evidence, Kind, Transition
+from m2s.core.presence.evidence import LOCATION, Evidence, Kind, Transition
 
 _PAGE = 10_000
 _NEVER_MS = 2**62
 _PAGE_OF_TEXT = 16_384
 _MOST_PAIRS = 256
 _SIGHTING = [column.name for column in sightings.c if column.name not in ("seq", "kind")]
-_EVIDENCE = [field.name for field in fields(Evidence)]
+_EVIDENCE = list(Evidence.__struct_fields__)
 _OF_SIGNALS = ("kind", "transition", "beacon", "place", "measured_power_dbm", "samples")
 """What evidence has only of a fence or a beacon; a position's kind stands in the text."""
 _AS_THEY_ARE = [name for name in _EVIDENCE if name not in (*_OF_SIGNALS, "mocked")]
@@ -103,7 +103,7 @@ class SqlSightings:
         lengths = set(map(len, rows))
         for length in lengths:
             alike = rows if len(lengths) == 1 else [row for row in rows if len(row) == length]
-            self._write(_ADD_SIGHTINGS[length], alike)
+            append(self._connection, _ADD_SIGHTINGS[length], alike)
 
     def recent_ids(self, received_since_ms: int) -> Iterator[tuple[list[str], list[str]]]:
         """Pages of device ids and sighting ids of what was received since, newest page first.
@@ -122,13 +122,13 @@ class SqlSightings:
         """Appends evidence that was judged with this version of the zones: of one group, in whatever order."""
         positions, signals = [], []
         for row in rows:
-            if row.kind is Kind.LOCATION:
+            if row.kind is LOCATION:
                 positions.append((*_as_they_are(row), int(row.mocked), zone_version))
             else:
                 of_all = (*_as_they_are(row), int(row.mocked), zone_version)
                 signals.append((*of_all, *_values_of_signals(row)))
-        self._write(_ADD_POSITIONS, positions)
-        self._write(_ADD_SIGNALS, signals)
+        append(self._connection, _ADD_POSITIONS, positions)
+        append(self._connection, _ADD_SIGNALS, signals)
 
     def evidence(self, shopper_id: str, store_id: str, since_ms: int) -> list[Evidence]:
         """Evidence of the pair with at_ms ≥ since_ms, oldest first."""
@@ -253,13 +253,15 @@ _MOCKED = _EVIDENCE.index("mocked")
 
 
 _KINDS = {kind.value: kind for kind in Kind}
+# The driver would ask a member of an enumeration how it is to be written, and it would ask its class for its value.
+_TEXT_OF: dict[str | None, str | None] = {None: None} | {one: one.value for one in (*Kind, *Transition)}
 _as_they_are = attrgetter(*_AS_THEY_ARE)
 
 
 def _values_of_signals(row: Evidence) -> tuple[Any, ...]:
     return (
-        row.kind.value,
-        None if row.transition is None else row.transition.value,
+        _TEXT_OF[row.kind],
+        _TEXT_OF[row.transition],
         row.beacon,
         row.place,
         row.measured_power_dbm,

@@ -1,4 +1,4 @@
-"""Which tables are there? One metadata; migrations are checked against it.
+"""Which tables are there? One metadata, to which the files beside this one add theirs; migrations are held to it.
 
 Ledger rows (consents, sightings, evidence, decisions, attempts, redemptions) are appended; visits, regulars and
 presence are projections that can be rebuilt. Instants are stored as UTC epoch milliseconds.
@@ -34,45 +34,9 @@ class Instant(TypeDecorator[datetime]):
         return None if value is None else from_ms(value)
 
 
-_SEQ = sa.Integer
+SEQ = sa.Integer
 """64 bits in SQLite, which numbers rows by itself only in a column of exactly the type INTEGER."""
 
-
-meta = sa.Table(
-    "meta",
-    metadata,
-    sa.Column("key", sa.Text, primary_key=True),
-    sa.Column("value", sa.Text, nullable=False),
-)
-
-stores = sa.Table(
-    "stores",
-    metadata,
-    sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("feature", sa.Text, nullable=False),
-    sa.Column("version", sa.Integer, nullable=False, index=True),
-    sa.Column("updated_at", Instant, nullable=False),
-)
-
-campaigns = sa.Table(
-    "campaigns",
-    metadata,
-    sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("version", sa.Text, nullable=False),
-    sa.Column("state", sa.Text, nullable=False),
-    sa.Column("salt", sa.Text, nullable=False),
-    sa.Column("yaml", sa.Text, nullable=False),
-    sa.Column("applied_at", Instant, nullable=False),
-)
-
-campaign_versions = sa.Table(
-    "campaign_versions",
-    metadata,
-    sa.Column("campaign_id", sa.Text, primary_key=True),
-    sa.Column("version", sa.Text, primary_key=True),
-    sa.Column("yaml", sa.Text, nullable=False),
-    sa.Column("applied_at", Instant, nullable=False),
-)
 
 keys = sa.Table(
     "keys",
@@ -85,52 +49,10 @@ keys = sa.Table(
     sa.Column("revoked_at", Instant),
 )
 
-shoppers = sa.Table(
-    "shoppers",
-    metadata,
-    sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("phone", sa.Text),
-    sa.Column("country", sa.Text),
-    sa.Column("created_at", Instant, nullable=False),
-    sa.Index("ix_shoppers_phone", "phone", sqlite_where=sa.text("phone IS NOT NULL")),
-)
-
-devices = sa.Table(
-    "devices",
-    metadata,
-    sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("shopper_id", sa.Text, nullable=False, index=True),
-    sa.Column("token_hash", sa.LargeBinary, nullable=False, unique=True),
-    sa.Column("platform", sa.Text),
-    sa.Column("push_token", sa.Text),
-    sa.Column("push_token_at", Instant),
-    sa.Column("language", sa.Text),
-    sa.Column("timezone", sa.Text),
-    sa.Column("os_permissions", sa.Text),
-    sa.Column("registered_at", Instant, nullable=False),
-    sa.Column("updated_at", Instant, nullable=False),
-    sa.Column("clock_offset_ms", sa.BigInteger),
-)
-
-consents = sa.Table(
-    "consents",
-    metadata,
-    sa.Column("seq", _SEQ, primary_key=True, autoincrement=True),
-    sa.Column("shopper_id", sa.Text, nullable=False, index=True),
-    sa.Column("device_id", sa.Text),
-    sa.Column("source", sa.Text),
-    sa.Column("purpose", sa.Text, nullable=False),
-    sa.Column("channel", sa.Text),
-    sa.Column("granted", sa.Boolean, nullable=False),
-    sa.Column("text_version", sa.Text, nullable=False),
-    sa.Column("at", Instant, nullable=False),
-    sa.Column("received_at", Instant, nullable=False),
-)
-
 sightings = sa.Table(
     "sightings",
     metadata,
-    sa.Column("seq", _SEQ, primary_key=True, autoincrement=True),
+    sa.Column("seq", SEQ, primary_key=True, autoincrement=True),
     sa.Column("device_id", sa.Text, nullable=False),
     sa.Column("sighting_id", sa.Text, nullable=False),
     sa.Column("kind", sa.Text, nullable=False),
@@ -147,7 +69,7 @@ sightings = sa.Table(
 evidence = sa.Table(
     "evidence",
     metadata,
-    sa.Column("seq", _SEQ, primary_key=True, autoincrement=True),
+    sa.Column("seq", SEQ, primary_key=True, autoincrement=True),
     sa.Column("shopper_id", sa.Text, nullable=False),
     sa.Column("store_id", sa.Text, nullable=False),
     sa.Column("zone_id", sa.Text, nullable=False),
@@ -291,6 +213,7 @@ messages = sa.Table(
     sa.Column("lost", sa.Integer, nullable=False, server_default="0"),
     sa.Column("doubted", sa.Boolean, nullable=False, server_default="0"),
     sa.Column("fallbacks", sa.Text),
+    sa.Column("provider", sa.Text, nullable=False, server_default=""),
     sa.Column("leased_until_s", sa.Float),
     sa.Index(
         "ix_messages_waiting",
@@ -300,6 +223,7 @@ messages = sa.Table(
     sa.Index(
         "ix_messages_planned",
         "channel",
+        "provider",
         "valid_until",
         "not_before",
         sqlite_where=sa.text(PLANNED),
@@ -313,7 +237,7 @@ SENT_AS = "channel = 'sms' AND provider_id IS NOT NULL"
 attempts = sa.Table(
     "attempts",
     metadata,
-    sa.Column("seq", _SEQ, primary_key=True, autoincrement=True),
+    sa.Column("seq", SEQ, primary_key=True, autoincrement=True),
     sa.Column("message_id", sa.Text, nullable=False, index=True),
     sa.Column("channel", sa.Text, nullable=False),
     sa.Column("outcome", sa.Text, nullable=False),
@@ -382,7 +306,7 @@ ticks = sa.Table(
 dead_letters = sa.Table(
     "dead_letters",
     metadata,
-    sa.Column("seq", _SEQ, primary_key=True, autoincrement=True),
+    sa.Column("seq", SEQ, primary_key=True, autoincrement=True),
     sa.Column("id", sa.Text, nullable=False, unique=True),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("device_id", sa.Text, nullable=False),

@@ -219,7 +219,9 @@ class Writer:
         handler = self._handler()
         parts = handler.split(item)
         if len(parts) <= 1:
-            return self._commit(lambda records: handler.refuse(records, item, error))
+            refused = self._commit(lambda records: handler.refuse(records, item, error))
+            self._publish(refused.publish)
+            return refused.answers[0]
         return handler.join(item, [self._alone(part) for part in parts])
 
     def _process(self, items: Sequence[Any]) -> Sequence[Any]:

@@ -3,6 +3,7 @@
 from typing import Protocol
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 
 
 class Ids(Protocol):
@@ -25,4 +26,4 @@ def ulid(at_ms: int, randomness: bytes) -> str:
     if len(randomness) != 10:
         raise ValueError("a ULID needs 10 random bytes")
     value = (at_ms << 80) | int.from_bytes(randomness, "big")
-    return "".join(_ALPHABET[(value >> shift) & 31] for shift in range(125, -1, -5))
+    return "".join([_PAIRS[(value >> shift) & 1023] for shift in range(120, -1, -10)])

@@ -21,8 +21,11 @@ _LIKE = "write it like https://shop.example/m2s"
 _MOST_CHARACTERS = 2_000
 _HTTP_PORT, _HTTPS_PORT = 80, 443
 _IPV6_OF_THE_INTERNET = ip_network("2000::/3")
-# Protocols of the network itself, and ways to write an IPv4 address inside another, to which a router may send on.
-_REFUSED = tuple(ip_network(text) for text in ("192.0.0.0/24", "192.88.99.0/24", "2001::/32", "2002::/16"))
+# Protocols of the network itself, ways to write an IPv4 address inside another, to which a router may send on, and
+# addresses for examples, which not every Python knows.
+_REFUSED = tuple(
+    ip_network(text) for text in ("192.0.0.0/24", "192.88.99.0/24", "2001::/32", "2002::/16", "3fff::/20")
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,17 @@ _STOP_SAYINGS = (
     *("plus de sms", "plus de pub", "plus de pubs", "plus de message", "plus de messages", "plus de texto"),
     *("plus recevoir", "envoyez plus", "envoie plus", "envoyer plus", "contactez plus", "ecrivez plus"),
     *("opt out", "no more", "remove me", "take me off", "leave me alone", "laissez moi", "retirez moi"),
+    *("do not text", "do not send", "do not contact", "don t text", "don t send", "don t contact"),
+    *(
+        "supprimez mon",
+        "supprimer mon",
+        "effacez mon",
+        "enlevez mon",
+        "retirez mon",
+        "remove my",
+        "delete my",
+    ),
+    *("enlevez moi", "enlever moi", "st op", "sto p", "s top"),
 )
 _STOP_BY = ("stop by", "stop in")
 _NOT_STOP = (
@@ -68,7 +79,7 @@ _HELP_FRENCH = _set("aide aides aider aidez adie aied")
 _HELP_BOTH = _set("info infos ?")
 _HOURS = re.compile(r"hours?|houres|open(?:s|ed|ing|ings)?|clos(?:e|es|ed|ing)")
 _HOURS_FRENCH = re.compile(
-    r"h?orr?ai?re?s?|horiares?|ouver\w*|ouvr(?:e|es|ez|ir|ent)|ferm(?:e|es|ez|er|ent|ee|es|eture|etures)"
+    r"h?orr?ai?re?s?|horiares?|horaries?|ouver\w*|ouvr(?:e|es|ez|ir|ent)|ferm(?:e|es|ez|er|ent|ee|es|eture|etures)"
 )
 _HOURS_SAYINGS = ("quelle heure", "quelles heures")
 _LIGHT = _set(

@@ -65,6 +65,8 @@ class Hours:
         An opening that passes midnight belongs to the day on which it began. None if the store is not open any
         more that day, or open for 8 days on.
         """
+        if self.wording is None:
+            return None
         zone = ZoneInfo(self.timezone)
         today = instant.astimezone(zone).date()
         midnight, next_midnight = (

@@ -1,7 +1,8 @@
 """What does one sighting say about one zone of one store? Evidence: never coordinates, only distances and signals."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 
 class Kind(StrEnum):
@@ -20,9 +21,14 @@ class Transition(StrEnum):
     DWELL = "dwell"
 
 
-# Made for every hit and every row read: frozen would take three times as long. Nobody changes one.
-@dataclass(slots=True)
-class Evidence:
+# In Python 3.11 an enumeration is asked for a member by its metaclass: forty times as slow as a name of the module, and
+# these are asked for with every piece of evidence.
+LOCATION, GEOFENCE, BEACON = Kind
+ENTER, EXIT, DWELL = Transition
+
+
+# Made for every hit and every row read, four times as fast as a dataclass. Nobody changes one.
+class Evidence(msgspec.Struct, gc=False):
     """One sighting's word on one padded zone.
 
     `inside_probability` is 0 to 1 for a position; 1 for a fence enter or dwell, 0 for an exit; 1 for a beacon.

@@ -6,14 +6,31 @@ contradict a beacon are left out.
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from operator import attrgetter
 
-from beacons.ranging import WEAKEST_DBM, accepted_groups, valid_rssi
+import msgspec
+
+from beacons.ranging import WEAKEST_DBM, accepted_groups
 from beacons.smoothing import median
 from m2s.core.places.zone import PREMISES
-from m2s.core.presence.evidence import Evidence, Kind, Transition
-from m2s.core.presence.quality import DENYING, FIX_FORGOTTEN_MS, Fix, Verdict, fix_of, heard, judge
+from m2s.core.presence.evidence import BEACON, DWELL, EXIT, GEOFENCE, LOCATION, Evidence, Kind, Transition
+from m2s.core.presence.quality import (
+    AROUND,
+    DENYING,
+    DROPPED,
+    ENTERED,
+    EXITED,
+    FAINT,
+    FIX_FORGOTTEN_MS,
+    HEARD,
+    MOVING,
+    OUTSIDE,
+    Fix,
+    Verdict,
+    fix_of,
+    heard,
+    judge,
+)
 from m2s.core.presence.rules import StayRules
 
 BEACON_SHIELD_MS = 30_000
@@ -24,7 +41,7 @@ REACH_MS = 150_000
 """How far before its own time evidence can change marks: 99 s of samples, their window of 10 s, its shield of 30 s."""
 
 
-_NO_MARK = frozenset({Verdict.HEARD, Verdict.DROPPED, Verdict.MOVING})
+_NO_MARK = frozenset({HEARD, DROPPED, MOVING})
 _BY_TIME = attrgetter("at_ms", "device_id", "sighting_id")
 
 
@@ -33,8 +50,7 @@ def context_ms(gap_ms: int) -> int:
     return FIX_FORGOTTEN_MS + gap_ms + REACH_MS
 
 
-@dataclass(slots=True)
-class Mark:
+class Mark(msgspec.Struct, gc=False):
     """One judged piece of evidence, or one accepted beacon window (which lasts until `until_ms`).
 
     A window is HEARD where at least one of the store's beacons is near, `near` says how many; else FAINT.
@@ -73,11 +89,11 @@ def marks_of(evidence: Iterable[Evidence], rules: StayRules) -> list[Mark]:
             max_accuracy_m=rules.max_accuracy_m,
             leave_margin_m=rules.leave_margin_m,
         )
-        if verdict is Verdict.ENTERED and not rules.fence_fits:
-            verdict = Verdict.AROUND
+        if verdict is ENTERED and not rules.fence_fits:
+            verdict = AROUND
         # Positions are poor indoors: where beacons are heard, a fix may confirm but not deny.
         shielded = bool(shields) and any(since <= one.at_ms <= until for since, until in shields)
-        if one.kind is Kind.LOCATION:
+        if one.kind is LOCATION:
             fix = fix_of(one, verdict)
             if fix is not None and (fix.claims_inside or not shielded):
                 previous[one.device_id] = fix
@@ -102,7 +118,7 @@ def marks_of(evidence: Iterable[Evidence], rules: StayRules) -> list[Mark]:
 
 def _windows(evidence: Sequence[Evidence], faint_db: float) -> list[Mark]:
     """Accepted windows over all beacons of the store, each named after the sighting of its first sample."""
-    beacons = [one for one in evidence if one.kind is Kind.BEACON and not one.mocked]
+    beacons = [one for one in evidence if one.kind is BEACON and not one.mocked]
     if not beacons:
         return []
     # A beacon as it was when it was heard: its power may be another one by now.
@@ -112,7 +128,6 @@ def _windows(evidence: Sequence[Evidence], faint_db: float) -> list[Mark]:
             (at_ms, one.device_id, one.sighting_id, rssi_dbm, sender)
             for one, sender in senders
             for at_ms, rssi_dbm in heard(one)
-            if valid_rssi(rssi_dbm)
         ]
     )
     # Of those at one instant the first keeps its place.
@@ -138,8 +153,8 @@ def _windows(evidence: Sequence[Evidence], faint_db: float) -> list[Mark]:
                 held[-1][0],
                 device_id=device_id,
                 sighting_id=sighting_id,
-                kind=Kind.BEACON,
-                verdict=Verdict.HEARD if near else Verdict.FAINT,
+                kind=BEACON,
+                verdict=HEARD if near else FAINT,
                 near=near,
             )
         )
@@ -169,13 +184,13 @@ def bridges(marks: Sequence[Mark]) -> list[tuple[int, int]]:
     since: dict[str, int] = {}
     left: dict[str, int] = {}
     for mark in marks:
-        if mark.verdict is Verdict.OUTSIDE:
+        if mark.verdict is OUTSIDE:
             left = dict.fromkeys(since, mark.at_ms) | left
-        elif mark.kind is Kind.GEOFENCE:
+        elif mark.kind is GEOFENCE:
             started, left_at = since.pop(mark.device_id, None), left.pop(mark.device_id, None)
             if started is not None and mark.at_ms - started <= LONGEST_BRIDGE_MS and _ends(mark, left_at):
                 vouched.append((started, mark.at_ms if left_at is None else left_at))
-            if mark.verdict is not Verdict.EXITED:
+            if mark.verdict is not EXITED:
                 since[mark.device_id] = mark.at_ms
     return vouched
 
@@ -183,5 +198,5 @@ def bridges(marks: Sequence[Mark]) -> list[tuple[int, int]]:
 def _ends(mark: Mark, left_at_ms: int | None) -> bool:
     """Whether a fence event closes the span that its device's entry opened, where a fix left since at `left_at_ms`."""
     if left_at_ms is None:
-        return mark.transition in (Transition.DWELL, Transition.EXIT)
-    return mark.transition is Transition.EXIT and mark.at_ms - left_at_ms <= LATEST_EXIT_MS
+        return mark.transition in (DWELL, EXIT)
+    return mark.transition is EXIT and mark.at_ms - left_at_ms <= LATEST_EXIT_MS

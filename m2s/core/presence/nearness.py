@@ -1,6 +1,7 @@
 """Has a shopper been near the beacons of one place of a store, and for how long? For beacon triggers."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from beacons.ranging import Proximity, accepted_windows, distance_m, proximity
 from m2s.core.presence.evidence import Evidence
@@ -25,11 +26,12 @@ class BeaconPresence:
 
 
 def track_beacon(
-    state: BeaconPresence | None, evidence: Evidence, *, wanted: Proximity
+    state: BeaconPresence | None, evidence: Evidence, *, wanted: Proximity, elsewhere: bool = False
 ) -> BeaconPresence | None:
     """The state after one more beacon sighting of the place.
 
-    Windows count when their median distance is at least as near as `wanted`; farther ones are passed over.
+    Windows count when their median distance is at least as near as `wanted`; farther ones are passed over, and far
+    ones also while the shopper is `elsewhere`: at another place of the store.
     More than 6 minutes without a window that counts starts anew. Evidence that is mocked, older than the newest
     seen, or of a beacon without a measured power changes nothing.
     """
@@ -39,7 +41,8 @@ def track_beacon(
     samples = pooled(state.samples if state else (), evidence)
     first_ms, last_ms = (state.first_ms, state.last_ms) if state else (None, None)
     for window in accepted_windows(samples):
-        if not proximity(distance_m(window.rssi_dbm, power_dbm)).within(wanted):
+        found = proximity(distance_m(window.rssi_dbm, power_dbm))
+        if not found.within(wanted) or (elsewhere and found is Proximity.FAR):
             continue
         if first_ms is None or last_ms is None or window.first_ms - last_ms > FORGOTTEN_MS:
             first_ms, last_ms = window.first_ms, window.last_ms
@@ -60,6 +63,14 @@ def _reached(state: BeaconPresence, duration_ms: int) -> bool:
     return state.last_ms - state.first_ms >= duration_ms
 
 
-def silent(state: BeaconPresence, now_ms: int) -> bool:
+class Seen(Protocol):
+    """What knows when it was moved on last."""
+
+    @property
+    def seen_at_ms(self) -> int:
+        """The newest evidence."""
+
+
+def silent(state: Seen, now_ms: int) -> bool:
     """Whether nothing was heard for so long that the row can go."""
     return now_ms - state.seen_at_ms > FORGOTTEN_MS

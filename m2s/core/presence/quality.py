@@ -1,9 +1,11 @@
 """How far is one sighting to be believed: when did it happen, and what does it say about being inside?"""
 
-from dataclasses import dataclass
-from enum import Enum, auto
+from enum import IntEnum, auto
 
-from m2s.core.presence.evidence import Evidence, Kind, Transition
+import msgspec
+
+from beacons.ranging import WEAKEST_DBM
+from m2s.core.presence.evidence import BEACON, EXIT, GEOFENCE, LOCATION, Evidence
 
 LATEST_AHEAD_MS = 5 * 60_000
 OLDEST_MS = 72 * 3_600_000
@@ -16,7 +18,7 @@ WALKING_MPS = 2.5
 FIX_FORGOTTEN_MS = 10 * 60_000
 
 
-class Verdict(Enum):
+class Verdict(IntEnum):
     """What one piece of evidence, or one window of beacon signals, says once its quality is known.
 
     AROUND is in the circle that phones watch where the premises are much smaller, FAINT a window without a beacon near.
@@ -35,12 +37,14 @@ class Verdict(Enum):
     DROPPED = auto()
 
 
-DENYING = frozenset({Verdict.OUTSIDE, Verdict.NEUTRAL, Verdict.MOVING})
+# For the same reason as with kinds of evidence.
+INSIDE, MAYBE, NEUTRAL, MOVING, OUTSIDE, ENTERED, EXITED, AROUND, HEARD, FAINT, DROPPED = Verdict
+
+DENYING = frozenset({OUTSIDE, NEUTRAL, MOVING})
 """What a position says against being inside; a beacon heard at the time outranks it."""
 
 
-@dataclass(slots=True)
-class Fix:
+class Fix(msgspec.Struct, gc=False):
     """The latest believable position of a device: what the speed of the next one is measured against."""
 
     device_id: str
@@ -82,21 +86,21 @@ def judge(
     fix counts at any speed, because who drives off has left. The boundary itself counts as inside.
     """
     if evidence.mocked:
-        return Verdict.DROPPED
-    if evidence.kind is Kind.BEACON:
-        return Verdict.HEARD
-    if evidence.kind is Kind.GEOFENCE:
-        return Verdict.EXITED if evidence.transition is Transition.EXIT else Verdict.ENTERED
+        return DROPPED
+    if evidence.kind is BEACON:
+        return HEARD
+    if evidence.kind is GEOFENCE:
+        return EXITED if evidence.transition is EXIT else ENTERED
     distance_m, accuracy_m = evidence.boundary_distance_m, evidence.accuracy_m
     if distance_m is None or accuracy_m is None or accuracy_m > max_accuracy_m:
-        return Verdict.DROPPED
+        return DROPPED
     if distance_m > leave_margin_m + accuracy_m:
-        return Verdict.OUTSIDE
+        return OUTSIDE
     if evidence.inside_probability < MAYBE_P:
-        return Verdict.NEUTRAL
+        return NEUTRAL
     if _speed_mps(evidence, distance_m, previous) > WALKING_MPS:
-        return Verdict.MOVING
-    return Verdict.INSIDE if evidence.inside_probability >= INSIDE_P else Verdict.MAYBE
+        return MOVING
+    return INSIDE if evidence.inside_probability >= INSIDE_P else MAYBE
 
 
 def _speed_mps(evidence: Evidence, distance_m: float, previous: Fix | None) -> float:
@@ -114,11 +118,7 @@ def _speed_mps(evidence: Evidence, distance_m: float, previous: Fix | None) -> f
 
 def fix_of(evidence: Evidence, verdict: Verdict) -> Fix | None:
     """The believable position in the evidence, if it holds one."""
-    if (
-        verdict is Verdict.DROPPED
-        or evidence.kind is not Kind.LOCATION
-        or evidence.boundary_distance_m is None
-    ):
+    if verdict is DROPPED or evidence.kind is not LOCATION or evidence.boundary_distance_m is None:
         return None
     return Fix(
         evidence.device_id,
@@ -129,5 +129,10 @@ def fix_of(evidence: Evidence, verdict: Verdict) -> Fix | None:
 
 
 def heard(evidence: Evidence) -> list[tuple[int, int]]:
-    """The (at_ms, rssi_dbm) samples of a beacon sighting."""
-    return [(evidence.at_ms - before_ms, rssi_dbm) for before_ms, rssi_dbm in evidence.samples]
+    """The (at_ms, rssi_dbm) samples of a beacon sighting that are readings at all."""
+    at_ms = evidence.at_ms
+    return [
+        (at_ms - before_ms, rssi_dbm)
+        for before_ms, rssi_dbm in evidence.samples
+        if WEAKEST_DBM <= rssi_dbm < 0
+    ]

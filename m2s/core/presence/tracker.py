@@ -3,30 +3,42 @@
 Only evidence that is not older than the newest seen moves a presence; visits are told afterwards by the fold.
 """
 
-from dataclasses import dataclass
+import msgspec
 
-from beacons.ranging import WINDOW_MS, accepted_windows, valid_rssi, window_start
-from m2s.core.presence.evidence import Evidence, Kind
+from beacons.ranging import WINDOW_MS, accepted_groups, window_start
+from m2s.core.presence.evidence import LOCATION, Evidence
 from m2s.core.presence.marks import BEACON_SHIELD_MS, LATEST_EXIT_MS
-from m2s.core.presence.quality import DENYING, Fix, Verdict, fix_of, heard, judge
+from m2s.core.presence.quality import (
+    DENYING,
+    DROPPED,
+    ENTERED,
+    EXITED,
+    HEARD,
+    INSIDE,
+    MAYBE,
+    NEUTRAL,
+    OUTSIDE,
+    Fix,
+    Verdict,
+    fix_of,
+    heard,
+    judge,
+)
 from m2s.core.presence.rules import StayRules
 
 # Three are enough to accept a window; the bound keeps the row small whatever a phone sends.
 KEPT_SAMPLES = 32
-_OVERRULED = DENYING | {Verdict.EXITED}
+_OVERRULED = DENYING | {EXITED}
 """What a beacon heard at the time outranks."""
 
 
-# Events are made for every piece of evidence: frozen would take three times as long. Nobody changes one.
-@dataclass(slots=True)
-class Entered:
+class Entered(msgspec.Struct, gc=False):
     """The shopper came in; `at_ms` is the first evidence of it."""
 
     at_ms: int
 
 
-@dataclass(slots=True)
-class Left:
+class Left(msgspec.Struct, gc=False):
     """The presence is over; it lasted from `entered_at_ms` to `last_at_ms`."""
 
     entered_at_ms: int
@@ -36,9 +48,8 @@ class Left:
 Event = Entered | Left
 
 
-# Frozen would take three times as long; `track` changes only the copy that it makes.
-@dataclass(slots=True)
-class Presence:
+# Not frozen: `track` changes the copy that it makes.
+class Presence(msgspec.Struct, gc=False):
     """What is known of one shopper and one zone; `entered_at_ms` is None while nearby but not inside.
 
     Epoch milliseconds: `seen_at_ms` newest evidence, `last_at_ms` newest inside evidence of this presence,
@@ -60,6 +71,11 @@ class Presence:
     def inside(self) -> bool:
         """Whether the shopper is in the zone."""
         return self.entered_at_ms is not None
+
+    @property
+    def can_be_left(self) -> bool:
+        """Whether a fix from elsewhere can end it; what is over already waits for the gap to pass."""
+        return self.entered_at_ms is not None or self.former is None
 
     @property
     def dwell_ms(self) -> int:
@@ -87,7 +103,7 @@ def track(
         max_accuracy_m=rules.max_accuracy_m,
         leave_margin_m=rules.leave_margin_m,
     )
-    if verdict is Verdict.DROPPED:
+    if verdict is DROPPED:
         return state, ()
     silence: tuple[Event, ...] = ()
     if state is None:
@@ -95,27 +111,23 @@ def track(
     elif left_by_silence(state, at_ms, rules=rules):
         after, silence = _leave(state)
     else:
-        after = _copy(state)
+        after = Presence(
+            at_ms,
+            state.entered_at_ms,
+            state.last_at_ms,
+            state.maybe_at_ms,
+            state.heard_at_ms,
+            state.fix,
+            state.samples,
+            state.former,
+        )
     after.seen_at_ms = at_ms
     if after.heard_at_ms is not None and verdict in _OVERRULED and _shielded(after, at_ms):
         return after, silence
-    if evidence.kind is Kind.LOCATION:
+    if evidence.kind is LOCATION:
         after.fix = fix_of(evidence, verdict) or after.fix
     after, events = _advance(after, evidence, verdict=verdict, gap_ms=rules.gap_merge_s * 1000)
     return after, silence + events if silence else events
-
-
-def _copy(state: Presence) -> Presence:
-    return Presence(
-        state.seen_at_ms,
-        state.entered_at_ms,
-        state.last_at_ms,
-        state.maybe_at_ms,
-        state.heard_at_ms,
-        state.fix,
-        state.samples,
-        state.former,
-    )
 
 
 def _advance(
@@ -123,28 +135,25 @@ def _advance(
 ) -> tuple[Presence, tuple[Event, ...]]:
     """Moves a state of our own on, in place or by a new one."""
     at_ms = evidence.at_ms
-    match verdict:
-        case Verdict.INSIDE | Verdict.MAYBE:
-            maybe_ms = state.maybe_at_ms
-            succeeds = maybe_ms is not None and at_ms - maybe_ms <= gap_ms
-            if verdict is Verdict.MAYBE and not state.inside and not succeeds:
-                state.maybe_at_ms = at_ms
-                return state, ()
-            since_ms = maybe_ms if maybe_ms is not None and succeeds else at_ms
-            return _confirm(state, since_ms, at_ms, gap_ms=gap_ms)
-        case Verdict.NEUTRAL:
-            state.maybe_at_ms = None
+    if verdict is INSIDE or verdict is MAYBE:
+        maybe_ms = state.maybe_at_ms
+        succeeds = maybe_ms is not None and at_ms - maybe_ms <= gap_ms
+        if verdict is MAYBE and not state.inside and not succeeds:
+            state.maybe_at_ms = at_ms
             return state, ()
-        case Verdict.ENTERED:
-            return _confirm(state, at_ms, at_ms, gap_ms=gap_ms)
-        case Verdict.HEARD:
-            return _hear(state, evidence, gap_ms=gap_ms)
-        case Verdict.EXITED | Verdict.OUTSIDE:
-            if verdict is Verdict.EXITED and state.last_at_ms is not None:
-                state.last_at_ms = max(state.last_at_ms, at_ms - LATEST_EXIT_MS)
-            return _leave(state)
-        case _:
-            return state, ()
+        since_ms = maybe_ms if maybe_ms is not None and succeeds else at_ms
+        return _confirm(state, since_ms, at_ms, gap_ms=gap_ms)
+    if verdict is NEUTRAL:
+        state.maybe_at_ms = None
+    elif verdict is ENTERED:
+        return _confirm(state, at_ms, at_ms, gap_ms=gap_ms)
+    elif verdict is HEARD:
+        return _hear(state, evidence, gap_ms=gap_ms)
+    elif verdict is EXITED or verdict is OUTSIDE:
+        if verdict is EXITED and state.last_at_ms is not None:
+            state.last_at_ms = max(state.last_at_ms, at_ms - LATEST_EXIT_MS)
+        return _leave(state)
+    return state, ()
 
 
 def _confirm(
@@ -191,16 +200,17 @@ def _left(state: Presence) -> tuple[Event, ...]:
 def _hear(state: Presence, evidence: Evidence, *, gap_ms: float) -> tuple[Presence, tuple[Event, ...]]:
     samples = pooled(state.samples, evidence)
     state.samples = newest_window(samples)
-    windows = accepted_windows(samples)
+    windows = accepted_groups(samples)
     if not windows:
         return state, ()
-    state.heard_at_ms = max(windows[-1].last_ms, state.heard_at_ms or 0)
-    return _confirm(state, windows[0].first_ms, windows[-1].last_ms, gap_ms=gap_ms)
+    (_, first), (_, last) = windows[0], windows[-1]
+    state.heard_at_ms = max(last[-1][0], state.heard_at_ms or 0)
+    return _confirm(state, first[0][0], last[-1][0], gap_ms=gap_ms)
 
 
 def pooled(kept: tuple[tuple[int, int], ...], evidence: Evidence) -> list[tuple[int, int]]:
     """Samples of a beacon sighting together with those kept of the newest window."""
-    return [*kept, *[sample for sample in heard(evidence) if valid_rssi(sample[1])]]
+    return [*kept, *heard(evidence)]
 
 
 def newest_window(samples: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:

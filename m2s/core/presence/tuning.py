@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from statistics import quantiles
 
 import numpy as np
+from msgspec import structs
 
 from m2s.core.places.check import TOO_SMALL_M, Finding
 from m2s.core.places.inside import CIRCLE_CERTAIN, SIGMAS_PER_ACCURACY, in_circles
@@ -115,7 +116,7 @@ def as_if_wider(evidence: Sequence[Evidence], circle: Circle, factor: float) -> 
         probabilities[unsure] = in_circles(radii_m, distances_m[unsure], sigmas_m=sigmas_m[unsure])
     told = zip(fixes, distances_m.tolist(), probabilities.tolist(), strict=True)
     return others + [
-        replace(one, boundary_distance_m=distance_m, inside_probability=probability)
+        structs.replace(one, boundary_distance_m=distance_m, inside_probability=probability)
         for one, distance_m, probability in told
     ]
 

@@ -4,15 +4,27 @@ A stay opens with one sure fix, two probable ones in succession, a fence enter o
 is near; it ends at its last inside evidence, and stays less than the gap apart are one.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
 
-from m2s.core.presence.evidence import Evidence, Kind, Transition
+import msgspec
+
+from m2s.core.presence.evidence import ENTER, EXIT, Evidence, Kind
 from m2s.core.presence.marks import LATEST_EXIT_MS, Mark, bridges, marks_of
-from m2s.core.presence.quality import FIX_FORGOTTEN_MS, Verdict
+from m2s.core.presence.quality import (
+    AROUND,
+    ENTERED,
+    EXITED,
+    FAINT,
+    FIX_FORGOTTEN_MS,
+    HEARD,
+    INSIDE,
+    MAYBE,
+    MAYBE_P,
+    OUTSIDE,
+)
 from m2s.core.presence.rules import StayRules
 
 RULE_VERSION = "visits-3"
@@ -48,9 +60,8 @@ class StayKind(StrEnum):
     CLOSED = "closed"
 
 
-# Made anew each time that a stay is looked at: frozen would take four times as long. Nobody changes one.
-@dataclass(slots=True)
-class Stay:
+# Made anew each time that a stay is looked at. Nobody changes one.
+class Stay(msgspec.Struct, gc=False):
     """One stay: from its first to its last inside evidence (epoch milliseconds, UTC), never padded.
 
     `first_device_id` and `first_sighting_id` name the first inside evidence; `inside_fixes` counts fixes of
@@ -96,7 +107,10 @@ def stays(
     Only evidence of the premises counts; repeats of a sighting change nothing. `proofs_ms` are the times of
     redemptions that were not voided. What was before `since_ms` only helps to judge what came after.
     """
-    judged = marks_of(evidence, rules)
+    found = list(evidence)
+    if all(one.inside_probability < MAYBE_P for one in found):
+        return []
+    judged = marks_of(found, rules)
     marks = [mark for mark in judged if mark.at_ms >= since_ms]
     fold = _Fold(rules, bridges(judged))
     for mark in marks:
@@ -116,21 +130,19 @@ class _Fold:
 
     def add(self, mark: Mark) -> None:
         """Takes the next mark in order of time."""
-        match mark.verdict:
-            case Verdict.INSIDE | Verdict.MAYBE:
-                self._fix(mark)
-            case Verdict.ENTERED | Verdict.HEARD:
-                self._enter(mark)
-            case Verdict.FAINT:
-                self._prolong(mark, mark.until_ms)
-            case Verdict.EXITED:
-                self._exit(mark)
-            case Verdict.AROUND:
-                pass
-            case _:
-                self._maybe = None
-                if mark.verdict is Verdict.OUTSIDE and self.drafts:
-                    self.drafts[-1].left = True
+        verdict = mark.verdict
+        if verdict is INSIDE or verdict is MAYBE:
+            self._fix(mark)
+        elif verdict is ENTERED or verdict is HEARD:
+            self._enter(mark)
+        elif verdict is FAINT:
+            self._prolong(mark, mark.until_ms)
+        elif verdict is EXITED:
+            self._exit(mark)
+        elif verdict is not AROUND:
+            self._maybe = None
+            if verdict is OUTSIDE and self.drafts:
+                self.drafts[-1].left = True
 
     def _continues(self, at_ms: int) -> bool:
         """Whether inside evidence at an instant belongs to the last stay: within the gap, or bridged."""
@@ -160,7 +172,7 @@ class _Fold:
         if maybe is not None and mark.at_ms - maybe.at_ms <= self._gap_ms:
             self._enter(maybe)
             self._enter(mark)
-        elif inside or mark.verdict is Verdict.INSIDE:
+        elif inside or mark.verdict is INSIDE:
             self._enter(mark)
         else:
             self._maybe = mark
@@ -187,15 +199,14 @@ class _Fold:
 def _stay(marks: Sequence[Mark], end_ms: int, *, rules: StayRules, proofs_ms: Sequence[int]) -> Stay:
     first = marks[0]
     proven = any(first.at_ms - rules.gap_ms <= proof <= end_ms + rules.gap_ms for proof in proofs_ms)
-    said: dict[Verdict, list[Mark]] = defaultdict(list)
-    for mark in marks:
-        said[mark.verdict].append(mark)
-    windows, fixes = said[Verdict.HEARD], said[Verdict.INSIDE]
+    windows, faint, fixes, maybe = _by_verdict(marks)
     # Who hears most signals faintly is behind a wall.
-    near = windows if len(windows) >= len(said[Verdict.FAINT]) else []
+    near = windows if len(windows) >= len(faint) else []
     heard = len(near) >= 2 and _span_s(near) >= rules.beacon_dwell_min_s
-    sure = _spans_dwell(near + fixes, said[Verdict.MAYBE], rules) or (fixes and _fenced(marks, rules))
     transitions = {mark.transition for mark in marks}
+    sure = _spans_dwell(near + fixes, maybe, rules) or (
+        EXIT in transitions and fixes and _fenced(marks, rules)
+    )
     return Stay(
         start_ms=first.at_ms,
         end_ms=end_ms,
@@ -206,12 +217,31 @@ def _stay(marks: Sequence[Mark], end_ms: int, *, rules: StayRules, proofs_ms: Se
         heard=heard,
         score=WINDOW_SCORE * sum([mark.near for mark in windows])
         + sum([fix.inside_probability for fix in fixes]),
-        has_enter=Transition.ENTER in transitions,
-        has_exit=Transition.EXIT in transitions,
+        has_enter=ENTER in transitions,
+        has_exit=EXIT in transitions,
         proven=proven,
         confidence=Confidence.HIGH if proven or heard else Confidence.MEDIUM if sure else Confidence.LOW,
         sources=tuple(sorted({mark.kind for mark in marks})),
     )
+
+
+def _by_verdict(marks: Sequence[Mark]) -> tuple[list[Mark], list[Mark], list[Mark], list[Mark]]:
+    """Windows in which a beacon is near, those in which none is, sure fixes, and probable ones."""
+    windows: list[Mark] = []
+    faint: list[Mark] = []
+    fixes: list[Mark] = []
+    maybe: list[Mark] = []
+    for mark in marks:
+        verdict = mark.verdict
+        if verdict is INSIDE:
+            fixes.append(mark)
+        elif verdict is MAYBE:
+            maybe.append(mark)
+        elif verdict is HEARD:
+            windows.append(mark)
+        elif verdict is FAINT:
+            faint.append(mark)
+    return windows, faint, fixes, maybe
 
 
 def _spans_dwell(sure: Sequence[Mark], maybe: Sequence[Mark], rules: StayRules) -> bool:
@@ -221,13 +251,13 @@ def _spans_dwell(sure: Sequence[Mark], maybe: Sequence[Mark], rules: StayRules) 
 
 def _fenced(marks: Sequence[Mark], rules: StayRules) -> bool:
     """Whether fence events span the smallest dwell, though the last of them may have been told late."""
-    entered = [mark.at_ms for mark in marks if mark.transition is Transition.ENTER]
-    exited = [mark.at_ms - LATEST_EXIT_MS for mark in marks if mark.transition is Transition.EXIT]
+    entered = [mark.at_ms for mark in marks if mark.transition is ENTER]
+    exited = [mark.at_ms - LATEST_EXIT_MS for mark in marks if mark.transition is EXIT]
     return bool(entered and exited) and max(exited) - min(entered) >= rules.dwell_min_s * 1000
 
 
 def _span_s(marks: Sequence[Mark]) -> float:
-    return (max(mark.until_ms for mark in marks) - min(mark.at_ms for mark in marks)) / 1000
+    return (max([mark.until_ms for mark in marks]) - min([mark.at_ms for mark in marks])) / 1000
 
 
 def classify(stay: Stay, rules: StayRules, *, open_share: float | None = None) -> StayKind:

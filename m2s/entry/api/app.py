@@ -3,6 +3,7 @@
 from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from m2s.bootstrap import Engine
@@ -44,6 +45,8 @@ def create_app(engine: Engine) -> ASGIApp:
     """The ASGI application of a running engine."""
     rest = create_rest(engine)
     sightings = SightingsDoor(engine, rest.state.room)
+    # So that another method gets a 405 there.
+    rest.router.routes.append(Route(PATH, sightings, methods=["POST"]))
     metrics = engine.metrics
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

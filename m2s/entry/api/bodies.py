@@ -31,9 +31,14 @@ _REFUSED_CHARACTER = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 _CONSTANT = re.compile(
     rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|(?<=[\[:,\s])-?(?:NaN|Infinity)(?=[\]},\s])', re.DOTALL
 )
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
 _PLACED = re.compile(r"JSON is malformed: (.+) \(byte (\d+)\)")
-_MOST_QUOTES = 100_000
+_MOST_QUOTES = _MOST_ESCAPES = 100_000
 _GZIP_WINDOW = 31
+_HALF_PAIR = "a text holds half of a surrogate pair"
 _syntax = msgspec.json.Decoder(msgspec.Raw)
 
 
@@ -134,7 +139,7 @@ def not_json(body: bytes) -> Malformed:
             return _not_json(body, at, _standing(body, at, placed[1]))
         if _ends_early(body):
             return _not_json(body, len(body), "it ends too early")
-        why = "a text holds half of a surrogate pair"
+        why = _HALF_PAIR
     else:
         why = "a number has too many digits"
     return Malformed(f"the body is not JSON: {why}", code="not_json")
@@ -151,6 +156,17 @@ def with_numbers_for_constants(body: bytes) -> bytes:
     if body.count(b'"') + body.count(b"NaN") + body.count(b"Infinity") > _MOST_QUOTES:
         return body
     return _CONSTANT.sub(lambda found: found[0] if found[0].startswith(b'"') else b"1e999", body)
+
+
+def with_nul_for_half_pairs(body: bytes) -> bytes:
+    """The body with each escape that is half of a surrogate pair replaced by that of NUL, which no text may hold.
+
+    It then costs the text that holds it, one that was cut within an emoji, and not the whole JSON text. A body with
+    more escapes than any batch needs is left alone.
+    """
+    if body.count(b"\\") > _MOST_ESCAPES:
+        return body
+    return _ESCAPE.sub(lambda found: b"\\u0000" if found[1] else found[0], body)
 
 
 def too_deep() -> Malformed:
@@ -270,6 +286,8 @@ def _standing(body: bytes, at: int, found: str) -> str:
         return "NaN and Infinity are not numbers"
     if found == "invalid character" and b"" < body[at : at + 1] < b" ":
         return "control characters are written as escapes"
+    if found == "unexpected end of hex escape":
+        return _HALF_PAIR
     return found
 
 

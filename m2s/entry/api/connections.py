@@ -69,6 +69,7 @@ class Connections:
         self.patience = patience or Patience()
         self._most = most
         self._cut_off = cut_off
+        self._leaving = False
         self._open: dict[BoundedConnection, None] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -89,11 +90,20 @@ class Connections:
         """Takes a connection in, and makes room for it where there are too many."""
         self._open[connection] = None
         connection.since_s = connection.loop.time()
+        if self._leaving:
+            connection.shutdown()
         if self._loop is None:
             self._loop = connection.loop
             self._loop.call_later(self.patience.look_every_s, self._look)
         if len(self._open) > self._most:
             self._make_room(connection)
+
+    def leave(self) -> None:
+        """The server stops: connections that were on their way are closed as they come.
+
+        uvicorn tells only those that it has; the others would be waited for.
+        """
+        self._leaving = True
 
     def discard(self, connection: "BoundedConnection") -> None:
         """Forgets a connection that is closed."""

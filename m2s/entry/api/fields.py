@@ -5,10 +5,18 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+)
 
 from m2s.core.base.errors import Invalid, Problem
-from m2s.core.base.instants import parse_rfc3339, rfc3339
+from m2s.core.base.instants import FIRST_YEAR, LAST_YEAR, parse_rfc3339, rfc3339
 from m2s.entry.api.sentences import TIME
 
 _AMOUNT_TEXT = re.compile(r"[0-9]{1,8}(\.[0-9]{1,2})?")
@@ -51,6 +59,12 @@ def _instant_or_day(value: Any) -> datetime:
         return _instant(value)
 
 
+def _in_reach(instant: datetime) -> datetime:
+    if not FIRST_YEAR <= instant.year <= LAST_YEAR:
+        raise ValueError(f"write a time of the years {FIRST_YEAR} to {LAST_YEAR}")
+    return instant
+
+
 def _decimal(value: Any) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise ValueError("write an amount as a number or as text, like 12.50")
@@ -75,8 +89,15 @@ Instant = Annotated[
     datetime, BeforeValidator(_instant), PlainSerializer(rfc3339, return_type=str), WithJsonSchema(_TIME)
 ]
 """An aware instant, RFC 3339 with offset."""
-InstantOrDay = Annotated[datetime, BeforeValidator(_instant_or_day), WithJsonSchema({"anyOf": [_TIME, _DAY]})]
-"""An instant, or a day for its first instant in UTC."""
+AskedInstant = Annotated[Instant, AfterValidator(_in_reach)]
+"""An instant that is asked about."""
+AskedInstantOrDay = Annotated[
+    datetime,
+    BeforeValidator(_instant_or_day),
+    AfterValidator(_in_reach),
+    WithJsonSchema({"anyOf": [_TIME, _DAY]}),
+]
+"""The same, or a day for its first instant in UTC."""
 Amount = Annotated[
     Decimal, BeforeValidator(_decimal), Field(ge=0, max_digits=10, decimal_places=2), WithJsonSchema(_AMOUNT)
 ]

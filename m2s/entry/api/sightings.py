@@ -1,7 +1,8 @@
 """The fast door: `POST /v1/sightings` as a plain ASGI function with msgspec, answered after the synced commit.
 
 A whole batch is decoded at once; only when that fails is it decoded item by item, so that a bad item is rejected
-alone and its neighbours are taken. NaN and Infinity, which are no JSON but which phones send, cost their item only.
+alone and its neighbours are taken. NaN, Infinity and half of a surrogate pair, which are no JSON but which phones send,
+cost their item only.
 """
 
 import re
@@ -26,6 +27,7 @@ from m2s.entry.api.bodies import (
     not_json,
     read_body,
     too_deep,
+    with_nul_for_half_pairs,
     with_numbers_for_constants,
 )
 from m2s.entry.api.door import admit, bearer, check_query
@@ -192,7 +194,7 @@ def _decode(body: bytes) -> tuple[list[tuple[int, Sighting]], list[Rejected], in
 
 def _decode_singly(body: bytes) -> tuple[list[tuple[int, Sighting]], list[Rejected], int | None]:
     try:
-        envelope = _envelope.decode(with_numbers_for_constants(body))
+        envelope = _envelope.decode(with_nul_for_half_pairs(with_numbers_for_constants(body)))
     except RecursionError:
         raise too_deep() from None
     except msgspec.ValidationError as error:

@@ -7,6 +7,7 @@ import typer
 
 from m2s.entry.cli.backtest import telling
 from m2s.entry.cli.campaign_files import read_all
+from m2s.entry.cli.days import instant
 from m2s.entry.cli.options import AsJson, Config
 
 if TYPE_CHECKING:
@@ -21,8 +22,12 @@ _MOST_NAMED = 10
 def plan(
     files: Annotated[list[Path], typer.Argument(metavar="FILE", help="One campaign a file, YAML 1.2.")],
     days: Annotated[
-        int, typer.Option(min=1, max=60, help="By the evidence of how many days before now.")
+        int, typer.Option(min=1, max=60, help="By the evidence of how many days before now, or before --at.")
     ] = 7,
+    at: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="As if it were then, for example in the season of last year."),
+    ] = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
@@ -36,13 +41,14 @@ def plan(
     from m2s.entry.cli.desk import reading, text_of
     from m2s.entry.cli.printing import print_json, progress
 
+    then = None if at is None else instant(at)
     with reading(config) as desk:
         campaigns = read_all(desk, files)
         plans = []
         with progress() as tell, making_much():
             for number, (file, campaign) in enumerate(zip(files, campaigns, strict=True)):
                 told = telling(tell, number, len(files), str(file))
-                plans.append(desk.plans.plan(campaign, text_of(file), days=days, progress=told))
+                plans.append(desk.plans.plan(campaign, text_of(file), days=days, at=then, progress=told))
     if as_json:
         print_json({"plans": [one.as_plain() for one in plans]})
         return
@@ -51,6 +57,7 @@ def plan(
 
 
 def _print(plan: "Plan") -> None:
+    from m2s.app.campaign_plan import last
     from m2s.entry.cli.printing import counted
 
     typer.echo(f"{plan.campaign_id}: {_CHANGES[plan.change]} (version {plan.version})")
@@ -59,9 +66,11 @@ def _print(plan: "Plan") -> None:
     people = "1 person was" if plan.seen == 1 else f"{plan.seen} people were"
     verb = "takes" if len(plan.stores) == 1 else "take"
     typer.echo(f"\n{counted(len(plan.stores), 'store')} {verb} part: {named or 'none'}")
-    typer.echo(f"{people} seen there in the last {plan.days} days; reachable of them:")
+    typer.echo(f"{people} seen there in the {last(plan.days)}; reachable of them:")
     _table(plan.reach)
-    typer.echo(f"\nWhat the last {plan.days} days would have brought ({plan.played.evidence} of evidence):")
+    typer.echo(f"\nWhat the {last(plan.days)} would have brought ({plan.played.evidence} of evidence):")
+    totals = plan.played.tally.campaigns(plan.played.used)
+    _table([row for row in totals if row["campaign_id"] == plan.campaign_id])
     _table(plan.played.tally.offers())
     _table([row for row in plan.played.tally.reasons() if row["campaign_id"] == plan.campaign_id])
     _table([row for row in plan.played.tally.hours() if row["campaign_id"] == plan.campaign_id])

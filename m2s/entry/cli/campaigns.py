@@ -91,16 +91,21 @@ def apply(files: _Files, config: Config = None, as_json: AsJson = False) -> None
 @group.command("list", epilog="Example: m2s campaigns list")
 def list_campaigns(config: Config = None, as_json: AsJson = False) -> None:
     """List every campaign ever applied, with its state."""
+    from m2s.app.deciding import published_salt
     from m2s.core.base.instants import rfc3339
     from m2s.entry.cli.desk import reading
     from m2s.entry.cli.printing import print_json, print_table
 
     with reading(config) as desk:
-        rows = desk.publish.campaigns()
+        rows, universal_salt = desk.publish.campaigns(), published_salt(desk.database)
     columns = ("campaign_id", "state", "version", "applied_at")
     cells = [(row.id, row.state, row.version, rfc3339(row.applied_at)) for row in rows]
     if as_json:
-        print_json({"campaigns": [dict(zip(columns, cell, strict=True)) for cell in cells]})
+        told = [
+            dict(zip(columns, cell, strict=True)) | {"salt": row.salt}
+            for cell, row in zip(cells, rows, strict=True)
+        ]
+        print_json({"campaigns": told, "universal_salt": universal_salt})
     else:
         print_table(columns, cells)
 

@@ -1,4 +1,4 @@
-"""Which days does a command mean? Whole local days, those of a store named or else of the first one."""
+"""Which time does a command mean? Whole local days, those of a store named or else of the first one; an instant."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -7,17 +7,18 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from m2s.core.base.instants import FIRST_YEAR, LAST_YEAR, parse_rfc3339
+
 if TYPE_CHECKING:
     from m2s.core.places.store import Store
 
 DAY = ["%Y-%m-%d"]
-_FIRST_YEAR, _LAST_YEAR = 2000, 2100
 
 
 def in_reach(day: datetime | None) -> datetime | None:
     """Refuses a day so far off that its local time or the next day may not exist."""
-    if day is not None and not _FIRST_YEAR <= day.year <= _LAST_YEAR:
-        raise typer.BadParameter(f"{day.date()} is out of range; years {_FIRST_YEAR} to {_LAST_YEAR}")
+    if day is not None and not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise typer.BadParameter(f"{day.date()} is out of range; years {FIRST_YEAR} to {LAST_YEAR}")
     return day
 
 
@@ -41,3 +42,18 @@ def began(first: datetime, zone: ZoneInfo) -> datetime:
 def ended(last: datetime, zone: ZoneInfo) -> datetime:
     """When a day is over there."""
     return (last + timedelta(days=1)).replace(tzinfo=zone)
+
+
+def instant(text: str) -> datetime:
+    """The instant that `--at` names."""
+    try:
+        found = parse_rfc3339(text)
+    except (ValueError, OverflowError):
+        raise typer.BadParameter(
+            f"{text!r} is not a time with an offset, such as 2026-11-02T09:30:00+01:00", param_hint="--at"
+        ) from None
+    if not FIRST_YEAR <= found.year <= LAST_YEAR:
+        raise typer.BadParameter(
+            f"{text!r} is out of range; years {FIRST_YEAR} to {LAST_YEAR}", param_hint="--at"
+        )
+    return found

@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from importlib.resources import files
@@ -29,6 +29,7 @@ from m2s.app.catalog import stores_of
 from m2s.app.counted import counted_stays
 from m2s.app.measure import Span
 from m2s.bootstrap import DemoEngine, build_demo_engine
+from m2s.core.base.errors import Conflict, Invalid
 from m2s.core.places.geojson import read_collection
 from m2s.entry.cli.server import Server
 
@@ -39,6 +40,12 @@ DAY_SHOWN_S = 60.0
 MEASURED_CAMPAIGN = "next-door-november"
 EFFECTS = {MEASURED_CAMPAIGN: 0.35, "croissant-morning": 0.35}
 """By campaign the share of shoppers whom its message moves, if they can follow it."""
+
+_SETTINGS = """\
+database_url = "sqlite:///demo.sqlite3"
+universal_holdout = 0.0
+"""
+"""What commands need to know of a demo that is kept."""
 
 _FIRST_DAY = datetime(2026, 11, 2, tzinfo=ZoneInfo("Europe/Monaco"))
 
@@ -173,9 +180,12 @@ class Demo:
 
 
 @contextmanager
-def open_demo(*, seed: int, port: int) -> Iterator[Demo]:
-    """A running demo; another port is taken where `port` is in use."""
-    with tempfile.TemporaryDirectory(prefix="m2s-demo-") as folder:
+def open_demo(*, seed: int, port: int, keep: Path | None = None) -> Iterator[Demo]:
+    """A running demo; another port is taken where `port` is in use. `keep` is a new folder that it leaves behind.
+
+    Raises Conflict for a folder that holds something, and Invalid for one that cannot be made.
+    """
+    with _folder_for(keep) as folder:
         screens = io.StringIO()
         wired = build_demo_engine(Path(folder), start=_FIRST_DAY, seed=seed, screens=screens)
         server = Server(wired.engine, port=port, heartbeat=False)
@@ -188,6 +198,23 @@ def open_demo(*, seed: int, port: int) -> Iterator[Demo]:
                 demo.close()
         finally:
             server.stop()
+
+
+def _folder_for(keep: Path | None) -> AbstractContextManager[str]:
+    if keep is None:
+        return tempfile.TemporaryDirectory(prefix="m2s-demo-")
+    try:
+        keep.mkdir(parents=True, exist_ok=True)
+        if any(keep.iterdir()):
+            raise Conflict(f"{keep} is not empty; name a new folder")
+        (keep / "m2s.toml").write_text(_SETTINGS, encoding="utf-8")
+        (keep / "campaigns").mkdir()
+        for campaign in _folder("campaigns").iterdir():
+            text = campaign.read_text(encoding="utf-8")
+            (keep / "campaigns" / campaign.name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise Invalid(f"{keep} cannot be made: {(error.strerror or str(error)).lower()}") from None
+    return nullcontext(str(keep))
 
 
 def _collection(name: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
 
@@ -38,11 +39,15 @@ def demo(
     as_json: Annotated[
         bool, typer.Option("--json", help="End with the figures as one line of JSON.")
     ] = False,
+    keep: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Keep it all in a new folder, where every other command works."),
+    ] = None,
 ) -> None:
     """Show m2s at work: a city, shops, shoppers.
 
-    Real shops, four campaigns and simulated shoppers, in a temporary folder. Ends with what m2s measured beside
-    what really happened; Ctrl-C ends it earlier.
+    Real shops, four campaigns and simulated shoppers, in a temporary folder unless you keep it. Ends with what m2s
+    measured beside what really happened; Ctrl-C ends it earlier.
     """
     import logging
 
@@ -51,7 +56,7 @@ def demo(
 
     show_s = _seconds(show_time) if show_time else DAY_SHOWN_S if headless else None
     configure_logs(sys.stderr, level=logging.WARNING)
-    with open_demo(seed=seed, port=port) as running:
+    with open_demo(seed=seed, port=port, keep=keep) as running:
         try:
             typer.echo(_attribution(running), err=True)
             typer.echo(f"m2s listens on {running.url}", err=as_json)
@@ -63,6 +68,8 @@ def demo(
         except KeyboardInterrupt:
             typer.echo("stopped; this is what came of it so far", err=True)
         results = running.results()
+    if keep is not None:
+        typer.echo(f"kept in {keep}: the database, m2s.toml and the campaigns", err=True)
     typer.echo(results.as_json() if as_json else _told(results))
 
 

@@ -11,9 +11,10 @@ from typing import Any
 
 from m2s.bootstrap import Desk, configure_logs, database_file, database_flaw, database_owner, open_desk
 from m2s.core.base.errors import Conflict, Invalid
+from m2s.entry.cli.configuration import load_settings
 from m2s.entry.cli.local_socket import ask, socket_path
 from m2s.entry.cli.orders import ORDERS
-from m2s.settings import Settings, load_settings
+from m2s.settings import Settings
 
 DATABASE_IN_USE = "database_in_use"
 

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from m2s.entry.cli.days import instant
 from m2s.entry.cli.options import AsJson, Config
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def explain(
 
     if (shopper is None) == (device is None):
         raise typer.BadParameter("name either a shopper or a device", param_hint="--shopper / --device")
-    until = _instant(at) + timedelta(milliseconds=1) if at is not None else None
+    until = instant(at) + timedelta(milliseconds=1) if at is not None else None
     with reading(config) as desk:
         found = desk.explain.find(shopper_id=shopper, device_id=device, offer_id=offer, until=until)
         if offer is not None and not found.decisions:
@@ -55,23 +56,11 @@ def explain(
             }
         )
         return
-    blocks = [_block(item, zones) for item in found.decisions]
-    blocks += found.sentences
+    blocks = [*found.sentences, *(_block(item, zones) for item in found.decisions)]
     blocks += [_seen_line(seen, zones) for seen in found.last_seen]
     if found.clock_offset_ms is not None and abs(found.clock_offset_ms) >= _WORTH_TELLING_MS:
         blocks.append(_clock_line(found.clock_offset_ms))
     typer.echo("\n\n".join(blocks))
-
-
-def _instant(text: str) -> datetime:
-    from m2s.core.base.instants import parse_rfc3339
-
-    try:
-        return parse_rfc3339(text)
-    except ValueError:
-        raise typer.BadParameter(
-            f"{text!r} is not a time with an offset, such as 2026-11-02T09:30:00+01:00", param_hint="--at"
-        ) from None
 
 
 def _refuse_unknown(desk: "Desk", offer: str) -> None:

@@ -37,9 +37,9 @@ def serve(
 
     from m2s.bootstrap import build_engine, configure_logs
     from m2s.core.base.errors import Conflict, Invalid
+    from m2s.entry.cli.configuration import load_settings
     from m2s.entry.cli.desk import owning, refuse_while_owned
     from m2s.entry.cli.server import Server, bound, url_of
-    from m2s.settings import load_settings
 
     if role != "all":
         raise Invalid(

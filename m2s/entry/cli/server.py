@@ -72,6 +72,7 @@ class Server:
         )
         self._server = _Announcing(config)
         self._server.engine = engine
+        self._server.connections = connections
         self._server.local = LocalSocket(socket_path(database_file(engine.settings)), engine)
 
     def run(self, listening: Callable[[], None]) -> None:
@@ -129,6 +130,7 @@ class _Announcing(uvicorn.Server):
     """Calls `listening` when requests and the orders of commands are answered."""
 
     engine: Engine
+    connections: Connections
     local: LocalSocket
     listening: Callable[[], None]
 
@@ -141,6 +143,7 @@ class _Announcing(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answers what is in flight; what the heartbeat does beside it ends meanwhile, not after it."""
+        self.connections.leave()
         self.engine.hurry()
         await asyncio.gather(self.local.close(), super().shutdown(sockets))
 

@@ -100,6 +100,20 @@ def test_one_token_and_one_connection_serve_many_pushes(
     assert len(provider.accepted()) == 40
 
 
+@pytest.mark.parametrize(("days", "fresh"), [(29.9, True), (30.1, False)])
+def test_a_token_that_its_phone_has_not_registered_for_a_month_is_not_used(
+    provider: Running, wire: Wire, tmp_path: Path, message: MessageRow, days: float, fresh: bool
+) -> None:
+    address = replace(ADDRESS, push_token_at=datetime.now(UTC) - timedelta(days=days))
+    result = channel(provider, wire, tmp_path).send(message, address, None)
+    if fresh:
+        assert isinstance(result, Accepted)
+        return
+    assert isinstance(result, Refused)
+    assert (result.code, result.asked, result.token_invalid_before) == ("stale_token", False, None)
+    assert provider.ledger() == []
+
+
 def test_a_message_without_a_title_or_with_an_end_far_away_is_taken(
     provider: Running, wire: Wire, tmp_path: Path, message: MessageRow
 ) -> None:

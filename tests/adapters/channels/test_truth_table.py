@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
+from m2s.adapters.channels.webhook import WebhookChannel, WebhookOptions
 from m2s.adapters.channels.wire import Wire
+from m2s.adapters.runtime.clock import SystemClock
 from m2s.app.channel import (
     Accepted,
     Address,
@@ -25,6 +27,7 @@ from m2s.app.channel import (
     Unknown,
 )
 from tests.adapters.channels import test_apns, test_fcm, test_gateway, test_ovh, test_smpp, test_twilio
+from tests.adapters.channels.receiver import SECRET
 from tests.adapters.channels.rows import ADDRESS, MESSAGE
 from tests.data import ROOT
 from tests.providers.keys import p256, pem, rsa_2048
@@ -61,7 +64,7 @@ class Shelf:
     provider: Running
     opened: Opened
     good: Address
-    dead: Address
+    dead: Address | None
     opted_out: Address | None
     wrong: dict[str, Any]
     orders: Mapping[str, list[dict[str, Any]] | None] = field(default_factory=dict)
@@ -113,6 +116,22 @@ def shelves(folder: Path, held: ExitStack) -> Iterator[Shelf]:
         wrong={"password": "no"},
         orders=BY_SMPP,
     )
+    yield Shelf(
+        "webhook",
+        run("receiver", {"secret": SECRET}),
+        by_webhook,
+        good=ADDRESS,
+        dead=None,
+        opted_out=None,
+        wrong={"secret": SECRET.replace("MfK", "AAA")},
+    )
+
+
+def by_webhook(provider: Running, wire: Wire, *, secret: str = SECRET) -> WebhookChannel:
+    """A channel to a retailer's own system."""
+    return WebhookChannel(
+        WebhookOptions(url=f"{provider.url}/m2s", secret=secret), wire=wire, clock=SystemClock()
+    )
 
 
 def told(result: SendResult) -> str:
@@ -161,7 +180,7 @@ def column(shelf: Shelf) -> dict[str, str]:
     shelf.provider.order({"do": "close"})
     assert sent(shelf, wire, shelf.good, adapter=kept) == "accepted"
     rows["had closed the kept connection"] = sent(shelf, wire, shelf.good, adapter=kept)
-    rows["does not know the address"] = sent(shelf, wire, shelf.dead)
+    rows["does not know the address"] = sent(shelf, wire, shelf.dead) if shelf.dead else "–"
     rows["knows an opposition"] = sent(shelf, wire, shelf.opted_out) if shelf.opted_out else "–"
     wrong = shelf.opened(shelf.provider, wire, **shelf.wrong)
     rows["does not know us"] = sent(shelf, wire, shelf.good, adapter=wrong)

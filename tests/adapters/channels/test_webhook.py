@@ -19,7 +19,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from m2s.adapters.channels.webhook import WebhookChannel, WebhookOptions
 from m2s.adapters.channels.wire import Wire
 from m2s.adapters.runtime.clock import SystemClock
-from m2s.app.channel import Accepted, Refused, RetryLater, Unknown
+from m2s.app.channel import Accepted, Misconfigured, Refused, RetryLater, Unknown
 from m2s.core.base.errors import Invalid
 from tests.adapters.channels.receiver import RESET, SECRET, SILENT, TRICKLE, Receiver, receiving
 from tests.adapters.channels.rows import ADDRESS, COUPON, MESSAGE
@@ -94,6 +94,8 @@ def test_the_receiver_would_notice_another_secret(receiver: Receiver, channel: O
         (410, Refused("gone", "status 410")),
         (400, Refused("rejected", "status 400")),
         (404, Refused("rejected", "status 404")),
+        (401, Misconfigured("webhook", "status 401: the receiver does not take our signature")),
+        (403, Misconfigured("webhook", "status 403: the receiver does not take our signature")),
         (429, RetryLater(0.0, "status 429")),
         (503, RetryLater(0.0, "status 503")),
         (500, Unknown("status 500")),

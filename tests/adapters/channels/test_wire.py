@@ -163,3 +163,64 @@ def test_certificates_that_are_none_are_refused_by_name(wire: Wire, tmp_path: Pa
     file.write_text("nothing like it")
     with pytest.raises(Invalid, match=r"ca\.pem"):
         wire.line("http://127.0.0.1:9/", ca_file=file)
+
+
+def heard(wire: Wire, url: str, *paths: str, method: str = "POST", body: bytes = b"x") -> list[str]:
+    """Requests as they arrive at a server, one for each path, asked one after the other by one line."""
+    heads: list[str] = []
+
+    def behave(connection: socket.socket) -> None:
+        text = b""
+        while more := connection.recv(65_536):
+            text += more
+            if text.endswith(b"\r\n\r\n" + body):
+                heads.append(text.decode())
+                text = b""
+                connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+
+    with peer(behave) as base:
+        base = base.replace("http://", url)
+        line = wire.line(base)
+        for path in paths:
+            outcome = wire.run(
+                lambda until, path=path: line.ask(  # type: ignore[misc]
+                    method, base.rstrip("/") + path, headers={}, body=body, until=until
+                )
+            )
+            assert isinstance(outcome, Reply), outcome
+        wire.close()
+    return heads
+
+
+@pytest.mark.parametrize(
+    ("path", "target"),
+    [
+        ("/a/b?c=d%20e&f=%2B", "/a/b?c=d%20e&f=%2B"),
+        ("/a b/é?q=<1>", "/a%20b/%C3%A9?q=%3C1%3E"),
+        ("/a/../b", "/b"),
+        ("/v1.2/messages.json", "/v1.2/messages.json"),
+    ],
+)
+def test_an_address_leaves_as_it_is_written_or_as_it_has_to_be(wire: Wire, path: str, target: str) -> None:
+    (head,) = heard(wire, "http://", path)
+    assert head.startswith(f"POST {target} HTTP/1.1\r\nhost: 127.0.0.1:")
+    assert "content-length: 1\r\n" in head
+
+
+def test_a_name_and_a_password_in_an_address_are_told_as_such_and_not_in_the_host(wire: Wire) -> None:
+    (head,) = heard(wire, "http://us%40er:p%3Aw@", "/")
+    assert "\r\nauthorization: Basic dXNAZXI6cDp3\r\n" in head
+    assert "\r\nhost: 127.0.0.1:" in head
+
+
+def test_what_is_only_asked_for_has_no_body_and_connections_are_kept(wire: Wire) -> None:
+    first, second = heard(wire, "http://", "/1", "/2", method="GET", body=b"")
+    assert (first.split()[1], second.split()[1]) == ("/1", "/2")
+    assert "content-length" not in first
+
+
+def test_a_line_asks_nobody_else(wire: Wire) -> None:
+    with peer(reset) as url, peer(reset) as other:
+        line = wire.line(url)
+        with pytest.raises(ValueError, match="a line to"):
+            wire.run(lambda until: line.ask("POST", other, headers={}, until=until))

@@ -25,6 +25,7 @@ DEVICE = DeviceRow(
     timezone="Europe/Monaco",
     os_permissions={"location": "always"},
     registered_at=NOW,
+    push_token_at=NOW,
 )
 DECISION = DecisionRow(
     id="dec_1",

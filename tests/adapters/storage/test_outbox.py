@@ -244,3 +244,21 @@ def test_fifty_tills_at_once_redeem_each_of_two_hundred_coupons_once(database: S
     with ThreadPoolExecutor(tills) as threads:
         outcomes = list(threads.map(till, range(tills)))
     assert [sum(of_round) for of_round in zip(*outcomes, strict=True)] == [1] * rounds
+
+
+def test_what_is_due_by_other_channels_is_told_apart(database: SqlDatabase) -> None:
+    def due(*but: str) -> bool:
+        with database.read() as records:
+            return records.messages.due(NOW, but=but)
+
+    assert not due()
+    add(database, message(1), message(2, channel="sms", not_before=NOW + SECOND))
+    assert (due(), due("push"), due("sms"), due("push", "sms")) == (True, False, True, False)
+    add(database, message(3, channel="pigeon"))
+    assert due("push", "sms")
+    with database.read() as records:
+        assert not records.messages.due(NOW - SECOND)
+    others = database.write(
+        lambda records: records.messages.claim_others(["push", "sms"], now=NOW, leased_until_s=60.0)
+    )
+    assert [(row.id, row.state, row.fence) for row in others] == [("msg_3", "claimed", 1)]

@@ -139,7 +139,7 @@ def test_shoppers_are_found_by_their_phone_without_reading_all_of_them(database:
 
 
 def test_a_device_brings_its_shopper_and_a_second_one_shares_it(database: SqlDatabase) -> None:
-    tablet = replace(DEVICE, id="dev_2", os_permissions={}, push_token=None)
+    tablet = replace(DEVICE, id="dev_2", os_permissions={}, push_token=None, push_token_at=None)
 
     def register(records: Records) -> None:
         records.devices.add_device(DEVICE, token_hash=b"1")
@@ -170,7 +170,7 @@ def test_only_known_fields_of_a_known_device_change(database: SqlDatabase) -> No
         database.write(lambda records: records.devices.set_phone("shp_9", "+336", country=None))
     with database.read() as records:
         assert records.devices.device("dev_1") == replace(
-            DEVICE, os_permissions={"location": "denied"}, push_token=None
+            DEVICE, os_permissions={"location": "denied"}, push_token=None, push_token_at=None
         )
 
 

@@ -7,6 +7,7 @@ from itertools import count
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from m2s.adapters.storage import sightings as module
 from m2s.adapters.storage.database import SqlDatabase
@@ -43,7 +44,7 @@ def sighting(number: int, received_at_ms: int) -> tuple[object, ...]:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(one=POSITIONS | SIGNALS)
 def test_evidence_is_kept_whole(database: SqlDatabase, one: Evidence) -> None:
-    one = replace(one, store_id=f"store {next(NUMBERS)}")
+    one = structs.replace(one, store_id=f"store {next(NUMBERS)}")
     database.write(lambda records: records.sightings.add_evidence([one], zone_version=1))
     with database.read() as records:
         assert records.sightings.evidence(one.shopper_id, one.store_id, 0) == [one]
@@ -56,8 +57,8 @@ def test_a_visit_survives_its_row(start: object, end: object) -> None:
 
 
 def test_evidence_of_a_pair_comes_back_in_event_order(database: SqlDatabase) -> None:
-    elsewhere = replace(FENCE, store_id="market")
-    somebody = replace(FENCE, shopper_id="shp_2")
+    elsewhere = structs.replace(FENCE, store_id="market")
+    somebody = structs.replace(FENCE, shopper_id="shp_2")
 
     def keep(records: Records) -> None:
         records.sightings.add_evidence([SIGNAL, FENCE, elsewhere], zone_version=1)
@@ -157,12 +158,12 @@ def test_last_visits_are_counted_visits_only(database: SqlDatabase) -> None:
 def test_who_was_seen_where_is_told_once_and_sorted(database: SqlDatabase) -> None:
     since = from_ms(2_000)
     rows = [
-        replace(POSITION, shopper_id="shp_3", mocked=False),
-        replace(POSITION, shopper_id="shp_1", store_id="market", mocked=False),
-        replace(POSITION, shopper_id="shp_5", mocked=True),
-        replace(SIGNAL, shopper_id="shp_1"),
-        replace(FENCE, shopper_id="shp_2"),
-        replace(SIGNAL, shopper_id="shp_4", store_id="kiosk"),
+        structs.replace(POSITION, shopper_id="shp_3", mocked=False),
+        structs.replace(POSITION, shopper_id="shp_1", store_id="market", mocked=False),
+        structs.replace(POSITION, shopper_id="shp_5", mocked=True),
+        structs.replace(SIGNAL, shopper_id="shp_1"),
+        structs.replace(FENCE, shopper_id="shp_2"),
+        structs.replace(SIGNAL, shopper_id="shp_4", store_id="kiosk"),
     ]
     database.write(lambda records: records.sightings.add_evidence(rows, zone_version=1))
     with database.read() as records:

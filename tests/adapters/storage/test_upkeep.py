@@ -3,6 +3,8 @@
 from dataclasses import replace
 from datetime import timedelta
 
+from msgspec import structs
+
 from m2s.adapters.storage.database import SqlDatabase
 from m2s.app.ports import Records
 from m2s.app.rows import DeadLetterRow
@@ -76,7 +78,10 @@ def test_rows_written_while_the_clock_was_ahead_hide_no_old_ones(database: SqlDa
 
 def test_evidence_goes_by_when_it_happened(database: SqlDatabase) -> None:
     ages_days = (400, 396.5, 395, 397, 1)
-    rows = [replace(POSITION, sighting_id=f"s{age}", at_ms=NOW_MS - int(age * DAY_MS)) for age in ages_days]
+    rows = [
+        structs.replace(POSITION, sighting_id=f"s{age}", at_ms=NOW_MS - int(age * DAY_MS))
+        for age in ages_days
+    ]
 
     def work(records: Records) -> Piece:
         records.sightings.add_evidence(rows, zone_version=1)

@@ -50,8 +50,8 @@ class Words:
     def join(self, item: str, answers: Sequence[str]) -> str:
         return f"{item}: {', '.join(answers)}"
 
-    def refuse(self, _records: Records, item: str, error: Exception) -> str:
-        return f"refused {item}: {error}"
+    def refuse(self, _records: Records, item: str, error: Exception) -> GroupResult[str]:
+        return GroupResult([f"refused {item}: {error}"], lambda: None)
 
 
 def keep(records: Records, letter: str) -> None:
@@ -212,11 +212,11 @@ def test_a_refusal_keeps_what_it_writes_and_one_that_fails_does_not_stop_the_wri
     database: SqlDatabase,
 ) -> None:
     class Keeping(Words):
-        def refuse(self, records: Records, item: str, error: Exception) -> str:
+        def refuse(self, records: Records, item: str, error: Exception) -> GroupResult[str]:
             keep(records, "x" if self.broken_publish else "r")
             if self.broken_publish:
                 raise error
-            return item
+            return GroupResult([item], lambda: None)
 
     handler = Keeping()
     database.handle_groups(handler)

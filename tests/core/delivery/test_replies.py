@@ -21,11 +21,12 @@ STOPALL | stop all | cancel | QUIT | end | revoke
 No more messages please | remove me | stop et start | START STOP
 please stop | don't stop | Stop by the shop | aide stop
 je m'arrête là
+ST OP | sto p | Do not text me | Don't send me these | supprimez mon numéro | remove my number | enlevez-moi de la liste
 """
 START = "START | start | Start please | strat | UNSTOP | 36000 start | REPRENDRE | réabonnement | resume"
 HELP = "HELP | help me | hlep | AIDE | Aidez-moi | aide svp | besoin d'aide | ? | INFO | infos svp"
 HOURS = """
-HORAIRES | horaire | Horraires ? | vos horaires svp | OUVERT | Vous êtes ouvert dimanche ?
+HORAIRES | horaire | horaries | Horraires ? | vos horaires svp | OUVERT | Vous êtes ouvert dimanche ?
 ouverture | Ouvert non-stop ?
 à quelle heure fermez-vous | fermé lundi ? | HOURS | opening hours | are you open? | when do you close | shop open?
 I will stop by at five, are you open? | heures d'ouverture
@@ -33,7 +34,7 @@ I will stop by at five, are you open? | heures d'ouverture
 NOTHING = """
 merci | ok | oui | yes | non | top | shop | SHOP | pop | super | weekend | nonstop | bus stop | Quel arrêt de bus ?
 l'arrêt de tram est loin | cancel my order | je veux annuler ma commande
-restart | je commence demain | start at ten tomorrow
+mon numéro a changé | is this my number? | c'est top | restart | je commence demain | start at ten tomorrow
 can I stop by today? | stopover | J'arrive | 👍 | 12345 | topaze | Stephane
 """
 

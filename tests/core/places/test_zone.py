@@ -122,6 +122,27 @@ def test_known_distances_are_met() -> None:
     )
 
 
+SPHERE_M = 6_371_008.8
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "metres"),
+    [
+        ((48.8566, 2.3522), (51.5074, -0.1278), 343_556.53),
+        ((48.8566, 2.3522), (45.7640, 4.8357), 391_499.5),
+        ((48.853, 2.3499), (48.8606, 2.3376), 1_234.47),
+        ((48.0, 2.0), (48.001, 2.0), 111.195),
+        ((-16.5, 179.999), (-16.5, -179.999), 213.23),
+        ((36.12, -86.67), (33.94, -118.40), 2_886_448.43),
+    ],
+)
+def test_published_distances_on_a_sphere_are_met_as_far_as_the_earth_is_one(
+    one: tuple[float, float], other: tuple[float, float], metres: float
+) -> None:
+    chord_m = distance_m(*one, to_latitude=other[0], to_longitude=other[1])
+    assert 2 * SPHERE_M * math.asin(chord_m / (2 * SPHERE_M)) == pytest.approx(metres, rel=0.0023)
+
+
 VECTORS = [
     (75, 0, 10, 1.000),
     (75, 0, 50, 0.924),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
 
 import msgspec
+from msgspec import structs
 
 from beacons.ranging import Proximity
 from m2s.core.presence.evidence import Evidence, Kind
@@ -29,7 +29,7 @@ def heard(second: int, rssi_dbm: int = NEAR_DBM, **changes: object) -> Evidence:
         measured_power_dbm=-59,
         samples=tuple((1000 * before, rssi_dbm) for before in reversed(range(5))),
     )
-    return replace(base, **changes)  # type: ignore[arg-type]
+    return structs.replace(base, **changes)  # type: ignore[arg-type]
 
 
 def run(*story: Evidence, wanted: Proximity = Proximity.NEAR) -> list[BeaconPresence | None]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec import structs
 
 from m2s.core.presence.evidence import Evidence, Kind, Transition
 from m2s.core.presence.quality import Fix, Verdict, believable, event_time, heard, judge
@@ -88,7 +87,7 @@ def test_times_are_accepted_from_72_hours_ago_to_5_minutes_ahead(offset_ms: int,
 def test_one_piece_of_evidence_is_judged_by_its_quality(
     changes: dict[str, object], expected: Verdict
 ) -> None:
-    assert verdict(replace(FIX, **changes)) is expected  # type: ignore[arg-type]
+    assert verdict(structs.replace(FIX, **changes)) is expected  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -108,12 +107,12 @@ def test_crossing_the_boundary_faster_than_walking_is_not_being_inside(
 
 
 def test_a_fix_of_more_than_ten_minutes_ago_says_nothing_of_speed() -> None:
-    inside = replace(FIX, boundary_distance_m=-2_000.0)
+    inside = structs.replace(FIX, boundary_distance_m=-2_000.0)
     for age_ms, expected in ((600_000, Verdict.MOVING), (600_001, Verdict.INSIDE)):
         before = Fix("dev", NOW - age_ms, boundary_distance_m=30.0, claims_inside=False)
         assert verdict(inside, before) is expected
 
 
 def test_samples_lie_as_far_before_the_event_as_the_phone_said() -> None:
-    beacon = replace(FIX, kind=Kind.BEACON, samples=((2000, -60), (1000, -61), (0, -62)))
+    beacon = structs.replace(FIX, kind=Kind.BEACON, samples=((2000, -60), (1000, -61), (0, -62)))
     assert heard(beacon) == [(NOW - 2000, -60), (NOW - 1000, -61), (NOW, -62)]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from m2s.core.presence.evidence import Evidence, Kind, Transition
 from m2s.core.presence.rules import StayRules
@@ -49,7 +49,7 @@ def fix(at_ms: int, p: float, **changes: object) -> Evidence:
         boundary_distance_m=60.0 if p == 0 else 20 - 40 * p,
         accuracy_m=10.0,
     )
-    return replace(base, **changes)  # type: ignore[arg-type]
+    return structs.replace(base, **changes)  # type: ignore[arg-type]
 
 
 def fence(at_ms: int, transition: Transition) -> Evidence:

@@ -9,6 +9,7 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from m2s.core.presence.evidence import Evidence, Kind, Transition
 from m2s.core.presence.rules import StayRules
@@ -39,7 +40,7 @@ def evidence(minute: float, name: str = "", **changes: object) -> Evidence:
         boundary_distance_m=-20.0,
         accuracy_m=10.0,
     )
-    return replace(base, **changes)  # type: ignore[arg-type]
+    return structs.replace(base, **changes)  # type: ignore[arg-type]
 
 
 def inside(*minutes: float) -> list[Evidence]:
@@ -310,13 +311,13 @@ def test_a_stay_outside_opening_hours_is_closed_unless_proven() -> None:
     (stay,) = stays(inside(0, 6), RULES)
     assert classify(stay, RULES, open_share=0.49) is StayKind.CLOSED
     assert classify(stay, RULES, open_share=0.5) is StayKind.VISIT
-    assert classify(replace(stay, proven=True), RULES, open_share=0.0) is StayKind.VISIT
+    assert classify(structs.replace(stay, proven=True), RULES, open_share=0.0) is StayKind.VISIT
 
 
 def test_the_dwell_maximum_is_still_a_visit() -> None:
-    stay = replace(stays(inside(0, 6), RULES)[0], end_ms=T0 + 7_200_000)
+    stay = structs.replace(stays(inside(0, 6), RULES)[0], end_ms=T0 + 7_200_000)
     assert classify(stay, RULES) is StayKind.VISIT
-    assert classify(replace(stay, end_ms=T0 + 7_201_000), RULES) is StayKind.TOO_LONG
+    assert classify(structs.replace(stay, end_ms=T0 + 7_201_000), RULES) is StayKind.TOO_LONG
 
 
 def test_a_visit_keeps_its_name_while_it_lasts() -> None:
@@ -332,7 +333,7 @@ def one_of_any_kind(index: int, minute: float, shape: int) -> Evidence:
     makers = (inside, maybe, near, outside, enter, leave, beacon, faint)
     made = makers[shape % len(makers)](minute)[0]
     device = "dev" if shape < 3 * len(makers) else "tab"
-    return replace(made, sighting_id=f"s{index}", device_id=device)
+    return structs.replace(made, sighting_id=f"s{index}", device_id=device)
 
 
 stories = st.lists(st.tuples(st.integers(0, 360), st.integers(0, 31)), max_size=30).map(
@@ -350,9 +351,9 @@ def test_order_repetition_and_batches_change_nothing(story: list[Evidence], seed
 
 @given(stories)
 def test_a_day_later_everything_is_a_day_later(story: list[Evidence]) -> None:
-    shifted = stays([replace(one, at_ms=one.at_ms + DAY_MS) for one in story], RULES)
+    shifted = stays([structs.replace(one, at_ms=one.at_ms + DAY_MS) for one in story], RULES)
     expected = [
-        replace(stay, start_ms=stay.start_ms + DAY_MS, end_ms=stay.end_ms + DAY_MS)
+        structs.replace(stay, start_ms=stay.start_ms + DAY_MS, end_ms=stay.end_ms + DAY_MS)
         for stay in stays(story, RULES)
     ]
     assert shifted == expected

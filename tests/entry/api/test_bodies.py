@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 import math
+import re
 from collections.abc import Iterable
 from contextlib import suppress
 from random import Random
@@ -23,6 +24,7 @@ from m2s.entry.api.bodies import (
     nested_deeper,
     read_body,
     read_json,
+    with_nul_for_half_pairs,
     with_numbers_for_constants,
 )
 from m2s.entry.api.problems import Malformed, UnsupportedMedia
@@ -268,6 +270,13 @@ def test_replacing_constants_is_linear_in_hostile_quotes() -> None:
     hostile = b'\\"' * 500_000 + b"\\"
     assert with_numbers_for_constants(hostile) == hostile
     assert with_numbers_for_constants(b'"' + hostile) == b'"' + hostile
+
+
+@given(st.lists(st.sampled_from([r"\ud83d", r"\uDE00", r"\u00e9", r"\\", r"\"", "ud83d", "é"]), max_size=12))
+def test_only_halves_of_surrogate_pairs_are_replaced(parts: list[str]) -> None:
+    body = f'"{"".join(parts)}"'.encode()
+    text = re.sub("[\ud800-\udfff]", "\0", json.loads(body))
+    assert json.loads(with_nul_for_half_pairs(body)) == text
 
 
 @given(values)

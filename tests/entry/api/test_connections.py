@@ -332,16 +332,38 @@ def test_stalled_bodies_make_way_for_those_that_come(tmp_path: Path) -> None:
                 connection.close()
 
 
+def test_a_connection_that_comes_while_the_server_stops_is_not_waited_for() -> None:
+    async def close_as_it_comes() -> bytes:
+        connections = Connections(1, cut_off=print, patience=Patience(head_s=60))
+        config, state = Config(nothing), ServerState()
+        config.load()
+        listener = await asyncio.get_running_loop().create_server(
+            lambda: connections.accept(config, state, {}), "127.0.0.1"
+        )
+        connections.leave()
+        async with listener:
+            reader, writer = await asyncio.open_connection(*listener.sockets[0].getsockname())
+            found = await asyncio.wait_for(reader.read(), WAIT_S)
+            writer.close()
+            await writer.wait_closed()
+        return found
+
+    assert asyncio.run(close_as_it_comes()) == b""
+
+
 def test_told_to_stop_the_server_does_not_wait_for_the_slow(tmp_path: Path) -> None:
     with (
         serving(
             tmp_path, patience=Patience(begun_s=60, body_s=60, leaving_s=0.2, look_every_s=0.02)
         ) as address,
         address.client(HEALTH) as idle,
-        address.client(address.post("Content-Length: 1000")) as body,
+        address.client(address.post("Content-Length: 1000", "Expect: 100-continue")) as body,
         address.client(b"GET /") as head,
     ):
         assert one_answer(idle).startswith(b"HTTP/1.1 200 ")
+        assert body.recv(100).startswith(b"HTTP/1.1 100 ")
+        began_s = time.monotonic()
         address.server.stop()
+        assert time.monotonic() - began_s < 5
         assert answer(body).startswith(b"HTTP/1.1 408 ")
         assert answer(head) == answer(idle) == b""

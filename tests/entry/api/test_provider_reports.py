@@ -145,6 +145,23 @@ def test_receipts_of_an_sms_centre_come_on_its_session(tmp_path: Path) -> None:
         assert state(engine) == "delivered"
 
 
+def test_what_an_sms_centre_delivers_again_is_answered_once(tmp_path: Path) -> None:
+    config = {**CENTRE, "scheme": "smpp", "written": ["HORAIRES", "HORAIRES", "AIDE", "HORAIRES"]}
+    with running("smpp", tmp_path / "smpp", config) as centre, by_smpp(tmp_path, centre) as engine:
+        planned(engine)
+        engine.deliver.drain()
+        assert answers(centre, 4) == [0, 0, 0, 0]
+        with engine.database.read() as records:
+            told = records.messages.of_shopper("shp_anna", engine.clock.now())
+        assert sorted(row.body[:10] for row in told) == ["Nous ne sa", "Ouvert jus", "Répondez S"]
+
+
+def test_what_a_centre_adds_to_a_message_tells_it_from_the_same_words_again() -> None:
+    first, second = (Delivery("336", "HORAIRES", tags={0x0204: bytes([0, n])}) for n in (1, 2))
+    assert heard(first) == heard(first)
+    assert heard(first) != heard(second)
+
+
 def test_what_shoppers_write_to_an_sms_centre_is_heard() -> None:
     told = Reply(None, "+33612345678", "STOP")
     assert heard(Delivery("33612345678", "STOP")) == Heard(replies=(told,))

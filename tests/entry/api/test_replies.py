@@ -224,6 +224,28 @@ def test_without_an_id_every_stop_counts(desk: Service) -> None:
         assert wants_sms(desk, anna) == wanted
 
 
+def test_without_an_id_the_same_words_are_answered_once_in_ten_minutes(desk: Service) -> None:
+    anna, token = shopper(desk)
+    offered(desk, token)
+    desk.engine.deliver.drain()
+    for minutes, answers in ((1, 1), (9, 1), (2, 2)):
+        later(desk, minutes=minutes)
+        assert gateway(desk, {"reply": {"from": PHONE, "text": "HOURS"}}).status_code == 204
+        assert len([row for row in messages(desk, anna) if row.is_answer]) == answers
+    assert counted(desk, 'm2s_replies_total{provider="gateway",word="hours"}') == 2
+
+
+def test_without_an_id_a_start_that_comes_again_after_stop_takes_nothing_back(desk: Service) -> None:
+    anna, _ = shopper(desk)
+    for text, wanted in (("STOP", False), ("START", True), ("STOP", False), ("START", False)):
+        later(desk, minutes=1)
+        assert gateway(desk, {"reply": {"from": PHONE, "text": text}}).status_code == 204
+        assert wants_sms(desk, anna) == wanted
+    later(desk, minutes=10)
+    gateway(desk, {"reply": {"from": PHONE, "text": "START"}})
+    assert wants_sms(desk, anna)
+
+
 def test_a_provider_that_will_not_send_for_an_opposition_is_believed(desk: Service) -> None:
     anna, _ = shopper(desk)
     answer = twilio(desk, MessageSid="SMx", MessageStatus="failed", ErrorCode="21610", To=PHONE)

@@ -7,6 +7,7 @@ import csv
 import io
 import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -133,7 +134,7 @@ def test_stores_are_published_whole_or_not_at_all(service: Service) -> None:
 def test_a_campaign_is_checked_applied_paused_and_stopped(service: Service) -> None:
     checked = service.call("POST", "/v1/campaigns/validate", "manager", content=CAMPAIGN, headers=YAML)
     assert checked.json()["offers"] == ["warm"]
-    assert service.call("GET", "/v1/campaigns", "manager").json() == {"campaigns": []}
+    assert service.call("GET", "/v1/campaigns", "manager").json()["campaigns"] == []
 
     created = put_campaign(service)
     assert (created.status_code, created.json()["change"]) == (201, "created")
@@ -260,6 +261,27 @@ def test_a_span_that_ends_before_it_begins_is_refused(shared: Service, path: str
     assert [item["pointer"] for item in answer.json()["errors"]] == ["?from"]
 
 
+@pytest.mark.parametrize(
+    "at", ["0001-01-01T00:00:00Z", "1999-12-31T23:59:59Z", "2101-01-01", "9999-12-31T23:59:59Z"]
+)
+@pytest.mark.parametrize(
+    ("method", "path", "role", "name"),
+    [
+        ("GET", "/v1/reports/visits?from=", "analyst", "from"),
+        ("GET", "/v1/reports/beacons?to=", "analyst", "to"),
+        ("GET", "/v1/decisions?shopper_id=shp_1&from=", "privacy", "from"),
+        ("POST", "/v1/campaigns/c/backtest?to=2026-11-03&from=", "manager", "from"),
+        ("POST", "/v1/campaigns/plan?at=", "manager", "at"),
+    ],
+)
+def test_a_time_out_of_all_reach_is_refused(
+    shared: Service, method: str, path: str, role: str, *, name: str, at: str
+) -> None:
+    answer = shared.call(method, path + at, role, headers=WHY | YAML, content=CAMPAIGN)
+    assert answer.status_code == 422
+    assert [item["pointer"] for item in answer.json()["errors"]] == [f"?{name}"]
+
+
 def test_a_query_parameter_is_given_once(shared: Service) -> None:
     answer = shared.call("GET", "/v1/reports/visits?store_id=port&store_id=church", "analyst")
     assert answer.status_code == 422
@@ -326,6 +348,20 @@ def test_why_it_is_not_ready_is_said_in_words_that_anybody_may_read(service: Ser
     assert causes() == ["the database is closed"]
 
 
+def test_a_database_file_that_is_removed_or_replaced_is_noticed(service: Service, tmp_path: Path) -> None:
+    path, aside = database_path(service.engine.settings.database_url), tmp_path / "aside"
+    path.rename(aside)
+    removed = service.call("GET", "/readyz")
+    path.write_bytes(aside.read_bytes())
+    replaced = service.call("GET", "/readyz")
+    aside.rename(path)
+    assert service.call("GET", "/readyz").status_code == 200
+    for answer in (removed, replaced):
+        assert answer.status_code == 503
+        assert "was removed or replaced" in answer.json()["errors"][0]["detail"]
+        assert str(tmp_path) not in answer.text
+
+
 def test_a_fault_is_a_500_that_says_nothing_and_is_counted(service: Service) -> None:
     del service.engine.publish
     client = TestClient(service.client.app, raise_server_exceptions=False)
@@ -335,11 +371,19 @@ def test_a_fault_is_a_500_that_says_nothing_and_is_counted(service: Service) -> 
     assert counted in service.call("GET", "/metrics").text
 
 
+def test_metrics_are_told_while_the_database_gives_nothing(service: Service) -> None:
+    assert "m2s_messages_overdue_seconds 0.0" in service.call("GET", "/metrics").text
+    path = database_path(service.engine.settings.database_url)
+    path.rename(path.with_suffix(".away"))
+    service.engine.database.close()
+    assert "m2s_messages_overdue_seconds NaN" in service.call("GET", "/metrics").text
+
+
 def test_unknown_addresses_and_methods_are_problems_too(shared: Service) -> None:
     for method, path, status in (
         ("GET", "/nope", 404),
         ("DELETE", "/v1/stores", 405),
-        ("GET", "/v1/sightings", 404),
+        ("GET", "/v1/sightings", 405),
     ):
         answer = shared.call(method, path, Role.MANAGER)
         assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")

@@ -26,7 +26,7 @@ def test_a_backtest_tells_what_another_version_would_have_sent(service: Service)
     assert [(row["store_id"], row["would_send"]) for row in tried["stores"]] == [("port", 1)]
     assert [row["hour"] for row in tried["hours"]] == [10]
     assert (in_force["name"], in_force["offers"]) == ("in force", [])
-    assert service.call("GET", "/v1/campaigns", "manager").json() == {"campaigns": []}
+    assert service.call("GET", "/v1/campaigns", "manager").json()["campaigns"] == []
 
 
 def test_a_plan_counts_who_can_be_reached(service: Service) -> None:
@@ -41,6 +41,15 @@ def test_a_plan_counts_who_can_be_reached(service: Service) -> None:
     assert plan["reach"] == [{"offer_id": "warm", "channel": "push", "reachable": 1, "by_this_first": 1}]
     assert plan["played"]["offers"][0]["would_send"] == 1
     assert plan["power"] == ["Nobody is held out, so no effect can be shown: write `holdout: 10%`."]
+    before = service.call(
+        "POST",
+        "/v1/campaigns/plan",
+        "manager",
+        content=CAMPAIGN,
+        headers=YAML,
+        params={"at": "2026-11-02T12:00:00Z"},
+    ).json()
+    assert (before["change"], before["seen"], before["played"]["offers"]) == ("created", 0, [])
 
 
 @pytest.mark.parametrize(
@@ -51,6 +60,7 @@ def test_a_plan_counts_who_can_be_reached(service: Service) -> None:
         ("morning/backtest", {"from": "2026-01-01", "to": "2026-11-03"}, 422),
         ("morning/backtest", {}, 422),
         ("plan", {"days": 0}, 422),
+        ("plan", {"at": "yesterday"}, 422),
     ],
 )
 def test_what_cannot_be_tried_is_refused(

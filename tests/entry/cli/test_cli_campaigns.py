@@ -115,8 +115,11 @@ def test_a_stopped_campaign_comes_back_in_no_way(shop: Shell, second: str) -> No
     shop.run("campaigns", "resume", "welcome", code=1)
     refused = shop.run("campaigns", "apply", second, WELCOME, code=1).stderr
     assert "stopped for good; give it another id after `campaign:`" in refused
-    listed = json.loads(shop.run("campaigns", "list", "--json").stdout)["campaigns"]
-    assert [(row["campaign_id"], row["state"]) for row in listed] == [("welcome", "stopped")]
+    listed = json.loads(shop.run("campaigns", "list", "--json").stdout)
+    (row,) = listed["campaigns"]
+    assert (row["campaign_id"], row["state"], len(row["salt"])) == ("welcome", "stopped", 32)
+    # No service ran here yet, which would have drawn it.
+    assert listed["universal_salt"] is None
 
 
 def test_a_campaign_that_does_not_exist_is_refused(shop: Shell) -> None:

@@ -47,5 +47,13 @@ def test_the_live_screen_says_at_its_foot_whose_data_the_shops_are() -> None:
     assert ATTRIBUTION in capture.get().splitlines()[-2:]
 
 
+def test_a_demo_is_kept_in_a_new_folder_only(shell: Shell) -> None:
+    (shell.folder / "full").mkdir()
+    (shell.folder / "full" / "mine").touch()
+    refused = shell.run("demo", "--headless", "--keep", "full", "--port", "0", code=1)
+    assert refused.stderr == "m2s: full is not empty; name a new folder\n"
+    assert [path.name for path in (shell.folder / "full").iterdir()] == ["mine"]
+
+
 def test_a_time_that_is_none_is_wrong_usage(shell: Shell) -> None:
     assert "60s" in shell.run("demo", "--for", "soon", code=2).stderr

@@ -11,7 +11,7 @@ import pytest
 
 from m2s.app.doctor import WRITTEN_AT
 from m2s.core.base.instants import rfc3339
-from m2s.settings import load_settings
+from m2s.entry.cli.configuration import load_settings
 from tests.entry.cli.conftest import Shell
 from tests.providers.keys import p256, pem, public_pem
 from tests.providers.running import Running

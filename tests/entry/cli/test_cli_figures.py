@@ -12,7 +12,7 @@ import pytest
 from m2s.app.devices import Devices
 from m2s.app.rows import DecisionRow, VisitRow
 from m2s.bootstrap import World, open_desk
-from m2s.settings import load_settings
+from m2s.entry.cli.configuration import load_settings
 from tests.entry.cli.conftest import Shell
 
 LATE = datetime(2026, 11, 2, 23, 30, tzinfo=UTC)
@@ -150,6 +150,11 @@ def test_what_was_decided_later_is_left_out(shop: Shell, device: str) -> None:
     assert decision["trace"] == TRACE
     assert decision["sentences"][0] == "No message was sent."
     shop.run("explain", "--device", device, "--at", "2026-11-03 00:30", code=2)
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59Z"])
+def test_a_time_out_of_all_reach_is_refused(shop: Shell, at: str) -> None:
+    assert "--at" in shop.run("explain", "--shopper", "shp_1", "--at", at, code=2).stderr
 
 
 def test_no_decision_is_explained_too(shop: Shell, device: str) -> None:

@@ -16,8 +16,8 @@ import pytest
 
 from m2s.app.rows import MessageRow
 from m2s.bootstrap import build_engine, open_database
+from m2s.entry.cli.configuration import load_settings
 from m2s.entry.cli.server import Server
-from m2s.settings import load_settings
 from tests.entry.cli.conftest import Running, Shell, wait_until_refused
 
 

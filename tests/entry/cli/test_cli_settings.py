@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from m2s.core.base.errors import Invalid
-from m2s.settings import load_settings
+from m2s.entry.cli.configuration import load_settings
 from tests.entry.cli.conftest import Shell
 
 READERS = ("stores list", "stores check", "campaigns list", "keys list", "report visits")

@@ -11,8 +11,9 @@ import pytest
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from m2s.entry.cli.configuration import load_settings
 from m2s.entry.cli.main import app
-from m2s.settings import Settings, load_settings
+from m2s.settings import Settings
 from tests.entry.cli.conftest import Shell
 
 _SERVER = {"fastapi", "starlette", "uvicorn"}

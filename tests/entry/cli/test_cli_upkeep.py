@@ -16,8 +16,8 @@ from m2s.app.rows import DeadLetterRow, DeviceRow, MessageRow
 from m2s.app.sighting import Batch, Location
 from m2s.bootstrap import build_engine, open_database
 from m2s.core.base.instants import to_ms
+from m2s.entry.cli.configuration import load_settings
 from m2s.entry.cli.server import Server
-from m2s.settings import load_settings
 from tests.entry.cli.conftest import Shell
 
 HERE: dict[str, Any] = {"latitude": 48.85341, "longitude": 2.3487, "accuracy_m": 5.0}

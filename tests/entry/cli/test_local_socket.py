@@ -21,9 +21,9 @@ from m2s.adapters.storage.engine import driver
 from m2s.bootstrap import Engine, build_engine, open_database
 from m2s.core.base.errors import M2sError
 from m2s.entry.cli import desk, local_socket
+from m2s.entry.cli.configuration import load_settings
 from m2s.entry.cli.local_socket import ask, may_order, peer_uid
 from m2s.entry.cli.server import Server
-from m2s.settings import load_settings
 from tests.entry.cli.conftest import Running, Shell, serving
 
 NOBODY = 65_534

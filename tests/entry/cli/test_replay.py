@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from m2s.adapters.importers.traces import RecordedSighting, Trace
 from m2s.adapters.storage.engine import driver
 from m2s.bootstrap import build_engine
+from m2s.entry.cli.configuration import load_settings
 from m2s.entry.cli.replaying import OLDEST, moved
 from m2s.entry.cli.server import Server
-from m2s.settings import load_settings
 from tests.entry.cli.conftest import Shell
 
 LATITUDE, LONGITUDE = 48.85341, 2.34870

@@ -245,5 +245,17 @@ def test_a_key_that_is_not_an_admins_is_refused_with_the_services_answer(small: 
     assert "refuses POST /v1/keys: 403" in told
 
 
+def test_the_beacons_of_one_town_cannot_hang_in_another_on_the_same_service(small: Shell) -> None:
+    small.run("init")
+    admin = small.run("keys", "create", "--role", "admin").stdout.strip()
+    (small.folder / "mall.yaml").write_text(SMALL.replace("bakery_chain", "mall"), encoding="utf-8")
+    stores = small.folder / "stores-of-the-bakeries.geojson"
+    stores.write_text(json.dumps(load_scenario("small.yaml").stores), encoding="utf-8")
+    small.run("stores", "import", stores.name)
+    with serving(small) as (_, url):
+        told = small.run("simulate", "mall.yaml", "--url", url, "--key", admin, code=1).stderr
+    assert "beside the 3 that it has; take a service of its own: PUT /v1/stores: 422" in told
+
+
 def test_sending_without_a_key_is_wrong_usage(small: Shell) -> None:
     assert "--out FILE writes without a service" in small.run("simulate", "small.yaml", code=2).stderr

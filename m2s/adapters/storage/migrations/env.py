@@ -4,7 +4,9 @@ from alembic import context
 
 from m2s.adapters.storage import (  # noqa: F401  they add their tables
     tables_callbacks,
+    tables_catalog,
     tables_inputs,
+    tables_people,
     tables_spending,
     tables_webhooks,
 )

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from campaigns.identity import version_of
 from campaigns.schema import campaign_schema
 from m2s.app.access import Role
+from m2s.app.deciding import published_salt
 from m2s.app.rows import CampaignRow
 from m2s.entry.api.bodies import media_type
 from m2s.entry.api.door import BodyBytes, Door, Here, allowed
@@ -51,9 +52,10 @@ class AppliedCampaign(Campaign):
 
 
 class Campaigns(BaseModel):
-    """Every campaign ever applied."""
+    """Every campaign ever applied; `universal_salt` is what the holdout from all of them is drawn with."""
 
     campaigns: list[Campaign]
+    universal_salt: str | None
 
 
 class CheckedCampaign(BaseModel):
@@ -91,7 +93,8 @@ def put_campaign(
 @router.get("/v1/campaigns", **allowed(Role.MANAGER))
 def get_campaigns(engine: Here) -> Campaigns:
     """Every campaign ever applied, sorted by id."""
-    return Campaigns(campaigns=[_campaign(row) for row in engine.publish.campaigns()])
+    campaigns = [_campaign(row) for row in engine.publish.campaigns()]
+    return Campaigns(campaigns=campaigns, universal_salt=published_salt(engine.database))
 
 
 @router.get(

@@ -11,7 +11,7 @@ from m2s.app.access import Role
 from m2s.app.explain import Explained
 from m2s.core.base.errors import Invalid, Problem
 from m2s.entry.api.door import Door, Here, OwnKey, allowed
-from m2s.entry.api.fields import Id, Instant, InstantOrDay, check_span
+from m2s.entry.api.fields import AskedInstantOrDay, Id, Instant, check_span
 
 router = APIRouter(route_class=Door, tags=["decisions"])
 log = structlog.get_logger()
@@ -75,7 +75,7 @@ class LastSeen(BaseModel):
 
 
 class Decisions(BaseModel):
-    """Decisions, newest first; where there are none, `sentences` say what that means."""
+    """Decisions, newest first; where there are none, `sentences` say what that means, and before it who was joined."""
 
     decisions: list[Decision]
     sentences: list[str]
@@ -90,8 +90,8 @@ def get_decisions(
     shopper_id: OptionalId = None,
     device_id: OptionalId = None,
     offer_id: OptionalId = None,
-    since: Annotated[InstantOrDay | None, Query(alias="from")] = None,
-    until: Annotated[InstantOrDay | None, Query(alias="to")] = None,
+    since: Annotated[AskedInstantOrDay | None, Query(alias="from")] = None,
+    until: Annotated[AskedInstantOrDay | None, Query(alias="to")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Decisions:
     """Why a shopper got what she got, or nothing; `shopper_id` or `device_id` says who she is."""

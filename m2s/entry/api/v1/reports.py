@@ -9,7 +9,7 @@ from m2s.app.access import Role
 from m2s.app.measure import Span
 from m2s.app.sheet import csv_text
 from m2s.entry.api.door import Door, Here, allowed
-from m2s.entry.api.fields import Id, InstantOrDay, check_span
+from m2s.entry.api.fields import AskedInstantOrDay, Id, check_span
 
 router = APIRouter(route_class=Door, tags=["reports"])
 
@@ -36,8 +36,8 @@ class Table(BaseModel):
 def get_report(
     engine: Here,
     name: Literal["visits", "offers", "stores", "beacons"],
-    since: Annotated[InstantOrDay | None, Query(alias="from")] = None,
-    until: Annotated[InstantOrDay | None, Query(alias="to")] = None,
+    since: Annotated[AskedInstantOrDay | None, Query(alias="from")] = None,
+    until: Annotated[AskedInstantOrDay | None, Query(alias="to")] = None,
     store_id: Annotated[Id | None, Query()] = None,
     campaign_id: Annotated[Id | None, Query()] = None,
     format: Annotated[Literal["json", "csv"], Query()] = "json",

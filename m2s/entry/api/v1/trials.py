@@ -11,7 +11,7 @@ from m2s.app.access import Role
 from m2s.bootstrap import Engine, making_much
 from m2s.core.base.errors import Invalid, Problem
 from m2s.entry.api.door import BodyBytes, Door, Here, allowed
-from m2s.entry.api.fields import Id, InstantOrDay, check_span
+from m2s.entry.api.fields import AskedInstant, AskedInstantOrDay, Id, check_span
 from m2s.entry.api.v1.campaigns import MOST_YAML_BYTES, YAML_BODY, yaml_of
 
 router = APIRouter(route_class=Door, tags=["campaigns"])
@@ -67,12 +67,13 @@ def plan_campaign(
     request: Request,
     body: BodyBytes,
     days: Annotated[int, Query(ge=1, le=60)] = 7,
+    at: Annotated[AskedInstant | None, Query()] = None,
 ) -> CampaignPlan:
-    """What applying it would change and do, by the evidence of the last days; changes nothing."""
+    """What applying it would change and do, by the evidence of the last days before `at`, or now; changes nothing."""
     yaml = yaml_of(request, body)
     campaign = engine.publish.check_campaign(yaml)
     with making_much() as turn:
-        plan = engine.plans.plan(campaign, yaml.decode("utf-8-sig"), days=days, turn=turn)
+        plan = engine.plans.plan(campaign, yaml.decode("utf-8-sig"), days=days, at=at, turn=turn)
     return CampaignPlan(**plan.as_plain())
 
 
@@ -85,8 +86,8 @@ def backtest_campaign(
     request: Request,
     campaign_id: Id,
     body: BodyBytes,
-    since: Annotated[InstantOrDay, Query(alias="from")],
-    until: Annotated[InstantOrDay, Query(alias="to")],
+    since: Annotated[AskedInstantOrDay, Query(alias="from")],
+    until: Annotated[AskedInstantOrDay, Query(alias="to")],
     against_running: Annotated[bool, Query()] = False,
 ) -> Runs:
     """What it would have sent in a half-open span of stored evidence, at most 92 days; changes nothing."""

@@ -1,4 +1,4 @@
-"""The tables of the first release.
+"""The tables of what happens, of the first release: sightings, visits, decisions, messages, coupons; and of access.
 
 Revision: 0001
 """
@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0001"
-down_revision: str | None = None
+down_revision: str | None = "0000"
 
 _SEQ = sa.Integer()
 _WAITING = sa.text("state IN ('planned', 'claimed', 'sending', 'unknown')")
@@ -16,10 +16,8 @@ _OPEN = sa.text("status = 'open'")
 
 
 def upgrade() -> None:
-    """Creates every table."""
-    _catalog()
+    """Adds the tables."""
     _access()
-    _people()
     _evidence()
     _presence()
     _sightings()
@@ -31,27 +29,6 @@ def upgrade() -> None:
     _messages()
     _redemptions()
     _dead_letters()
-
-
-def _catalog() -> None:
-    op.create_table(
-        "campaign_versions",
-        sa.Column("campaign_id", sa.Text(), nullable=False),
-        sa.Column("version", sa.Text(), nullable=False),
-        sa.Column("yaml", sa.Text(), nullable=False),
-        sa.Column("applied_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("campaign_id", "version", name="pk_campaign_versions"),
-    )
-    op.create_table(
-        "campaigns",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("version", sa.Text(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("salt", sa.Text(), nullable=False),
-        sa.Column("yaml", sa.Text(), nullable=False),
-        sa.Column("applied_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_campaigns"),
-    )
 
 
 def _access() -> None:
@@ -77,72 +54,12 @@ def _access() -> None:
         sa.UniqueConstraint("secret_hash", name="uq_keys_secret_hash"),
     )
     op.create_table(
-        "meta",
-        sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("value", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("key", name="pk_meta"),
-    )
-    op.create_table(
-        "stores",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("feature", sa.Text(), nullable=False),
-        sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("updated_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_stores"),
-    )
-    op.create_index("ix_stores_version", "stores", ["version"])
-    op.create_table(
         "ticks",
         sa.Column("job", sa.Text(), nullable=False),
         sa.Column("due", sa.BigInteger(), nullable=False),
         sa.Column("claimed_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("job", "due", name="pk_ticks"),
     )
-
-
-def _people() -> None:
-    op.create_table(
-        "consents",
-        sa.Column("seq", _SEQ, autoincrement=True, nullable=False),
-        sa.Column("shopper_id", sa.Text(), nullable=False),
-        sa.Column("device_id", sa.Text()),
-        sa.Column("source", sa.Text()),
-        sa.Column("purpose", sa.Text(), nullable=False),
-        sa.Column("channel", sa.Text()),
-        sa.Column("granted", sa.Boolean(), nullable=False),
-        sa.Column("text_version", sa.Text(), nullable=False),
-        sa.Column("at", sa.BigInteger(), nullable=False),
-        sa.Column("received_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("seq", name="pk_consents"),
-    )
-    op.create_index("ix_consents_shopper_id", "consents", ["shopper_id"])
-    op.create_table(
-        "devices",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("shopper_id", sa.Text(), nullable=False),
-        sa.Column("token_hash", sa.LargeBinary(), nullable=False),
-        sa.Column("platform", sa.Text()),
-        sa.Column("push_token", sa.Text()),
-        sa.Column("push_token_at", sa.BigInteger()),
-        sa.Column("language", sa.Text()),
-        sa.Column("timezone", sa.Text()),
-        sa.Column("os_permissions", sa.Text()),
-        sa.Column("registered_at", sa.BigInteger(), nullable=False),
-        sa.Column("updated_at", sa.BigInteger(), nullable=False),
-        sa.Column("clock_offset_ms", sa.BigInteger()),
-        sa.PrimaryKeyConstraint("id", name="pk_devices"),
-        sa.UniqueConstraint("token_hash", name="uq_devices_token_hash"),
-    )
-    op.create_index("ix_devices_shopper_id", "devices", ["shopper_id"])
-    op.create_table(
-        "shoppers",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("phone", sa.Text()),
-        sa.Column("country", sa.Text()),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_shoppers"),
-    )
-    op.create_index("ix_shoppers_phone", "shoppers", ["phone"], sqlite_where=sa.text("phone IS NOT NULL"))
 
 
 def _evidence() -> None:
@@ -344,13 +261,17 @@ def _messages() -> None:
         sa.Column("lost", sa.Integer(), nullable=False, server_default="0"),
         sa.Column("doubted", sa.Boolean(), nullable=False, server_default="0"),
         sa.Column("fallbacks", sa.Text()),
+        sa.Column("provider", sa.Text(), nullable=False, server_default=""),
         sa.Column("leased_until_s", sa.Float()),
         sa.PrimaryKeyConstraint("id", name="pk_messages"),
         sa.UniqueConstraint("decision_id", name="uq_messages_decision_id"),
     )
     op.create_index("ix_messages_created", "messages", ["created_at"])
     op.create_index(
-        "ix_messages_planned", "messages", ["channel", "valid_until", "not_before"], sqlite_where=_PLANNED
+        "ix_messages_planned",
+        "messages",
+        ["channel", "provider", "valid_until", "not_before"],
+        sqlite_where=_PLANNED,
     )
     op.create_index("ix_messages_shopper_id", "messages", ["shopper_id"])
     op.create_index("ix_messages_waiting", "messages", ["not_before"], sqlite_where=_WAITING)
