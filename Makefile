@@ -31,7 +31,7 @@ lint: $(VENV)/.dev  ## check style, types and import rules
 bench: $(VENV)/.dev  ## measure the engine against its floors
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-accuracy: $(VENV)/.dev  ## score what m2s claims on recordings of real phones and on simulated days (21 minutes of CPU)
+accuracy: $(VENV)/.dev  ## score what m2s claims on recordings of real phones and on simulated days (20 minutes of CPU)
 	@$(BIN)/python -m accuracy $(ARGS)
 
 faults: $(VENV)/.dev  ## break the service in every way there is, at nightly size (two hours)

@@ -73,6 +73,8 @@ def _at(campaign: Campaign, offer: Offer, ground: Ground, *, now: datetime, law:
             f"{offer.id}: on {', '.join(told)} part of its hours is outside {law.name} ({law.window()}), "
             "so nothing is sent then"
         )
+    elif shut:
+        yield f"{offer.id}: {law.name} allows {law.window()}, so nothing is sent at other times"
     if not law.on_holidays and offer.when.holidays is not Holidays.SKIP:
         names = _holidays(ground, dates)
         if names and offer.when.holidays is Holidays.ONLY:

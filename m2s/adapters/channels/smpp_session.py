@@ -13,7 +13,6 @@ from m2s.adapters.channels import smpp_pdu as pdu
 from m2s.adapters.channels.smpp_pdu import Unit
 
 OK = 0x00
-SYSTEM_ERROR = 0x08
 TEMPORARY_ERROR = 0x64
 _MOST_SEQUENCE = 0x7FFF_FFFF
 _QUIET_S = 10.0
