@@ -75,6 +75,10 @@ def _at(campaign: Campaign, offer: Offer, ground: Ground, *, now: datetime, law:
         )
     elif shut:
         yield f"{offer.id}: {law.name} allows {law.window()}, so nothing is sent at other times"
+    yield from _on_holidays(offer, ground, law=law, dates=dates)
+
+
+def _on_holidays(offer: Offer, ground: Ground, *, law: Profile, dates: tuple[date, date]) -> Iterator[str]:
     if not law.on_holidays and offer.when.holidays is not Holidays.SKIP:
         names = _holidays(ground, dates)
         if names and offer.when.holidays is Holidays.ONLY:
