@@ -351,10 +351,16 @@ def test_figures_read_the_half_open_span(database: SqlDatabase) -> None:
         assert [row.id for row in reports.visits(NOW, later)] == ["vis_1"]
         assert [row.id for row in reports.visits(NOW, later + HOUR)] == ["vis_1", "vis_0"]
         assert reports.counts(NOW, later) == [
-            CountRow(what, None, "bakery", "november", "croissant", NOW, 1)
-            for what in ("send", "exposure", "redemption")
+            CountRow(what, reason, "bakery", "november", "croissant", NOW, 1)
+            for what, reason in (
+                ("send", None),
+                ("message", "accepted"),
+                ("message", "refused"),
+                ("message", "unknown"),
+                ("redemption", None),
+            )
         ]
-        assert [row.many for row in reports.counts(NOW, later + HOUR)] == [2] * 3
+        assert [row.many for row in reports.counts(NOW, later + HOUR)] == [2, 2, 1, 1, 2]
 
 
 def test_what_happened_in_a_quarter_of_an_hour_is_counted_by_outcome_reason_store_and_offer(

@@ -10,10 +10,18 @@ from m2s.entry.cli.printing import table_text, text_for_screen
 OFFERS = REPORTS["offers"][0]
 ROWS = [
     [
-        *("croissant-november", "warm-croissant", 412, 45, {"pressure": 120, "store_open": 3, "law": 64}, 17),
+        *(
+            "croissant-november",
+            "warm-croissant",
+            {"accepted": 400, "expired": 8},
+            400,
+            45,
+            {"pressure": 120, "store_open": 3, "law": 64},
+            17,
+        ),
         *(402, 88, 44, 7, 0.0598, -0.0342, 0.1411, 0, "shown"),
     ],
-    ["next-door", "come-in", 0, 0, {}, 0, *([None] * 8), "too_few"],
+    ["next-door", "come-in", {}, 0, 0, {}, 0, *([None] * 8), "too_few"],
 ]
 
 
