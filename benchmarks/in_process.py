@@ -5,7 +5,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 from benchmarks.floor import COMMITS, PER_COMMIT, RowsAlone, decoder
-from benchmarks.measured import Goal, Round, Row, compared, in_turns
+from benchmarks.measured import Goal, Round, Row, compared, in_turns, one_core
 from benchmarks.stored import store_sightings
 from benchmarks.workload import BUSY, Body, Feature, Mix, Traffic, make_stores, opened, shopper_of
 from m2s.app.groups import GroupResult
@@ -91,7 +91,7 @@ def whole_job(
     goal: float | None,
 ) -> list[Row]:
     """Against decode, rows, one executemany and commit: with the driver as it comes, and as m2s sets it up."""
-    with ExitStack() as stack:
+    with one_core(), ExitStack() as stack:
         job = Job(folder / "whole.sqlite3", stores or make_stores(seed), seed=seed, mix=mix, size=size)
         stack.enter_context(closing(job))
         floors = [
@@ -118,6 +118,7 @@ def random_ids(folder: Path, *, seed: int) -> Row:
     """Ids in no order, against ids of the same form in order of time."""
     stores = make_stores(seed)
     with (
+        one_core(),
         closing(Job(folder / "random.sqlite3", stores, seed=seed, mix=Mix(ids="random"))) as ours,
         closing(Job(folder / "ordered.sqlite3", stores, seed=seed, mix=Mix(ids="ordered"))) as floor,
     ):
@@ -130,6 +131,7 @@ def random_ids(folder: Path, *, seed: int) -> Row:
 def many_stores(folder: Path, *, seed: int) -> Row:
     """Stores of a large chain of chains against those of a small one, as dense."""
     with (
+        one_core(),
         closing(Job(folder / "many.sqlite3", make_stores(seed, 100_000), seed=seed)) as ours,
         closing(Job(folder / "few.sqlite3", make_stores(seed, 1_000), seed=seed)) as floor,
     ):
@@ -141,6 +143,7 @@ def many_stored(folder: Path, *, seed: int) -> Row:
     """A database with a week of sightings against a new one."""
     stores = make_stores(seed)
     with (
+        one_core(),
         closing(Job(folder / "full.sqlite3", stores, seed=seed, stored=_STORED)) as ours,
         closing(Job(folder / "new.sqlite3", stores, seed=seed)) as floor,
     ):

@@ -1,7 +1,9 @@
 """How is a figure measured so that it can be trusted? Alternating rounds, CPU time of the whole process, medians."""
 
+import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import median, quantiles
 
@@ -60,6 +62,23 @@ class Cost:
     cpu_us: float
     wall_us: float
     answers_ms: Sequence[float] = ()
+
+
+@contextmanager
+def one_core() -> Iterator[None]:
+    """Holds the caller, and the threads that it starts meanwhile, to one core, where the system can.
+
+    On two, what one thread has just made has to be fetched from the other's cache.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
 
 
 def timed(work: Round) -> Cost:
