@@ -12,7 +12,7 @@ from threading import Thread
 from benchmarks.delivery import Provider, apns
 from benchmarks.delivery_outbox import TUESDAY, Outbox
 from benchmarks.floor import PER_COMMIT, decoder
-from benchmarks.measured import ROUNDS, Goal, Round, Row, absolute, compared, in_turns
+from benchmarks.measured import ROUNDS, Goal, Round, Row, absolute, compared, in_turns, one_core
 from benchmarks.workload import Body, Traffic, shopper_of
 from m2s.adapters.runtime.clock import SteppedClock
 from m2s.app.groups import GroupResult
@@ -122,7 +122,7 @@ def outage(folder: Path, *, seed: int) -> list[Row]:
     """Against the same intake with nothing to send."""
     with Provider("push") as provider:
         port = provider.port
-    with ExitStack() as stack:
+    with one_core(), ExitStack() as stack:
         shops = []
         for name, waiting in (("down", _WAITING), ("quiet", 0)):
             (folder / name).mkdir()

@@ -11,7 +11,7 @@ from threading import Event, Thread
 import sqlalchemy as sa
 
 from benchmarks.in_process import Job
-from benchmarks.measured import Goal, Round, Row, absolute, compared, in_turns
+from benchmarks.measured import Goal, Round, Row, absolute, compared, in_turns, one_core
 from benchmarks.stored import WEEK_MS, store_evidence
 from benchmarks.workload import make_stores, opened
 from m2s.adapters.storage.engine import read_engine
@@ -65,7 +65,7 @@ def rebuild(folder: Path, *, seed: int) -> list[Row]:
 def retention(folder: Path, *, seed: int) -> Row:
     """Intake while sightings that are too old are dropped, against the same intake without."""
     stores = make_stores(seed)
-    with closing(Job(folder / "retention.sqlite3", stores, seed=seed, stored=_STORED)) as job:
+    with one_core(), closing(Job(folder / "retention.sqlite3", stores, seed=seed, stored=_STORED)) as job:
         engine = job.engine
         dropping = Retention(
             engine.database, engine.clock, sightings_kept=_KEPT, evidence_kept=timedelta(days=400)

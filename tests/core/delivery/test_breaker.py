@@ -1,4 +1,4 @@
-"""Does a breaker open before a provider has failed twenty times, and probe one call every ten seconds?"""
+"""Does a breaker open before a provider has failed twenty times, and probe one call every ten seconds at most?"""
 
 from __future__ import annotations
 
@@ -51,8 +51,21 @@ def test_a_probe_that_succeeds_closes_it_and_one_that_fails_opens_it_again() -> 
     opened = told(*[True] * IN_A_ROW)
     assert opened.after(False, REST_S) == Breaker()
     again = opened.after(True, REST_S)
-    assert again.room(2 * REST_S - 0.001, running=0) == 0
-    assert again.room(2 * REST_S, running=0) == 1
+    assert again.room(2.5 * REST_S - 0.001, running=0) == 0
+    assert again.room(2.5 * REST_S, running=0) == 1
+
+
+def test_it_rests_longer_after_each_probe_that_fails_and_no_longer_than_the_longest() -> None:
+    breaker, now_s, rests = told(*[True] * IN_A_ROW), 0.0, []
+    for _ in range(6):
+        assert breaker.open_until_s is not None
+        rests.append(breaker.open_until_s - now_s)
+        now_s = breaker.open_until_s
+        breaker = breaker.after(True, now_s)
+    assert rests == [10.0, 15.0, 22.5, 30.0, 30.0, 30.0]
+    assert (
+        told(*[True] * IN_A_ROW, breaker=breaker.after(False, now_s + 30), now_s=0.0).open_until_s == REST_S
+    )
 
 
 def test_misconfigured_it_rests_for_long() -> None:
