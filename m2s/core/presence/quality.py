@@ -4,7 +4,7 @@ from enum import IntEnum, auto
 
 import msgspec
 
-from beacons.ranging import WEAKEST_DBM
+from beacons.ranging import valid_rssi
 from m2s.core.presence.evidence import BEACON, EXIT, GEOFENCE, LOCATION, Evidence
 
 LATEST_AHEAD_MS = 5 * 60_000
@@ -131,8 +131,4 @@ def fix_of(evidence: Evidence, verdict: Verdict) -> Fix | None:
 def heard(evidence: Evidence) -> list[tuple[int, int]]:
     """The (at_ms, rssi_dbm) samples of a beacon sighting that are readings at all."""
     at_ms = evidence.at_ms
-    return [
-        (at_ms - before_ms, rssi_dbm)
-        for before_ms, rssi_dbm in evidence.samples
-        if WEAKEST_DBM <= rssi_dbm < 0
-    ]
+    return [(at_ms - before_ms, rssi_dbm) for before_ms, rssi_dbm in evidence.samples if valid_rssi(rssi_dbm)]
