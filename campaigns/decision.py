@@ -3,10 +3,13 @@
 The same function serves live traffic, previews and backtests: it knows the facts that it is given, no more.
 """
 
+import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+
+import msgspec
+from msgspec.structs import replace
 
 from campaigns import arbitration, eligibility, holdout, schedule, sendlaw
 from campaigns.eligibility import CHECKS
@@ -18,19 +21,17 @@ SPREAD = timedelta(minutes=30)
 """Over so long what waited for an opening leaves, so that not all goes in the same second."""
 
 
-@dataclass(frozen=True, slots=True)
-class Deferral:
+class Deferral(msgspec.Struct, frozen=True, gc=False):
     """A scheduled send that waits for the law's `opening`, and goes at `at`."""
 
     opening: datetime
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class _Verdict:
+class _Verdict(msgspec.Struct, frozen=True, gc=False):
     outcome: Outcome
     trace: tuple[Check, ...]
-    arms: Mapping[str, str] = field(default_factory=dict)
+    arms: Mapping[str, str] = {}
 
 
 def decide(
@@ -77,7 +78,8 @@ def recheck(
     if now >= valid_until:
         return Check("valid", False, _instant_text(now), _instant_text(valid_until))
     if candidate.offer.channels != (channel,):
-        candidate = replace(candidate, offer=replace(candidate.offer, channels=(channel,)))
+        offer = dataclasses.replace(candidate.offer, channels=(channel,))
+        candidate = replace(candidate, offer=offer)
     if any(one.at > now for one in shopper.past):
         shopper = replace(shopper, past=tuple(one for one in shopper.past if one.at <= now))
     case = _case(candidate, shopper, now=now, policy=policy)
@@ -187,9 +189,9 @@ def _arm(case: Case, name: str, *, experiment: str, salt: str, share: float) -> 
     recorded = case.shopper.arms.get(experiment)
     if recorded is not None:
         return Check(name, recorded != holdout.CONTROL, recorded, "recorded earlier"), recorded
-    arm = holdout.arm(salt, experiment, shopper_id=shopper_id, share=share)
-    bucket = holdout.bucket(salt, experiment, shopper_id=shopper_id)
-    return Check(name, arm != holdout.CONTROL, bucket, holdout.threshold(share)), arm
+    bucket, threshold = holdout.bucket(salt, experiment, shopper_id=shopper_id), holdout.threshold(share)
+    arm = holdout.arm_of(bucket, threshold)
+    return Check(name, arm != holdout.CONTROL, bucket, threshold), arm
 
 
 def _decision(case: Case, verdict: _Verdict) -> Decision:

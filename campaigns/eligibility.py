@@ -5,10 +5,11 @@ in `CHECKS` and one sentence in `campaigns.explain`.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from campaigns import calendars, laws, schedule, sendlaw
 from campaigns.arrival import travel_time
@@ -23,8 +24,7 @@ JUST_LEFT = timedelta(minutes=60)
 """Whoever left a store so recently is not called back to it by an approach zone."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True, gc=False):
     """Where the recipient is for the law: time zone, country and, where the store tells it, subdivision."""
 
     tz: str

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
+import msgspec
+
 from campaigns.history import NO_HISTORY, History
 from campaigns.model import Campaign, Channel, Money, Offer, Rate
 
@@ -18,8 +20,7 @@ class Outcome(StrEnum):
     SUPPRESSED = "suppressed"
 
 
-@dataclass(frozen=True, slots=True)
-class StoreFacts:
+class StoreFacts(msgspec.Struct, frozen=True, gc=False):
     """One store at the moment of the decision.
 
     `is_open` and the closings are None where hours are not known. `closes_at` ends the opening that is on now;
@@ -43,8 +44,7 @@ class StoreFacts:
     then_closes_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Occasion:
+class Occasion(msgspec.Struct, frozen=True, gc=False):
     """One moment at which an offer could be made. `key` is stable: the same moment gives the same key.
 
     `at` is the event time of the evidence that fired the trigger, or the due time of a scheduled send;
@@ -64,8 +64,7 @@ class Occasion:
 NO_TAGS: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class PastOffer:
+class PastOffer(msgspec.Struct, frozen=True, gc=False):
     """One earlier `send` or `ghost` of the shopper; pressure and `per_shopper` count both alike.
 
     `tags` are those that the campaign had then.
@@ -78,8 +77,7 @@ class PastOffer:
     tags: frozenset[str] = NO_TAGS
 
 
-@dataclass(frozen=True, slots=True)
-class ShopperFacts:
+class ShopperFacts(msgspec.Struct, frozen=True, gc=False):
     """One shopper at the moment of the decision.
 
     `consents` holds the channels with a marketing consent in force; `location_consent` the consent to use
@@ -104,8 +102,7 @@ class ShopperFacts:
     history: History = NO_HISTORY
 
 
-@dataclass(frozen=True, slots=True)
-class Spent:
+class Spent(msgspec.Struct, frozen=True, gc=False):
     """What sends have used up so far; ghosts use up nothing.
 
     `messages`, `cost` and `coupons` are of the campaign, `stock` counts the coupons of the offer, `paced` the sends
@@ -120,8 +117,7 @@ class Spent:
     at_store: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(msgspec.Struct, frozen=True, gc=False):
     """An offer that an occasion could make at a store. `salt` is the campaign's published experiment salt.
 
     `waited_for` is the law's opening that a scheduled send had to wait for.
@@ -166,8 +162,7 @@ class Policy:
     prices: Mapping[Channel, Money] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(msgspec.Struct, frozen=True, gc=False):
     """One candidate, one shopper, one instant and the house's policy: all that a rule may look at."""
 
     candidate: Candidate
@@ -176,8 +171,7 @@ class Case:
     policy: Policy
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(msgspec.Struct, frozen=True, gc=False):
     """One rule's verdict: the value that it saw and the limit that it held it against; both JSON-able."""
 
     name: str
@@ -186,8 +180,7 @@ class Check:
     limit: str | int | float | bool | None
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """What was decided, and why. `reason` names the check that failed (None for a send).
 
     `channel` is the first channel of the offer that the shopper accepts; `arms` are the arms that this

@@ -22,5 +22,9 @@ def threshold(share: float) -> int:
 
 def arm(salt: str, experiment: str, *, shopper_id: str, share: float) -> str:
     """`control` for the share of shoppers that is held out, else `treatment`."""
-    held_out = bucket(salt, experiment, shopper_id=shopper_id) < threshold(share)
-    return CONTROL if held_out else TREATMENT
+    return arm_of(bucket(salt, experiment, shopper_id=shopper_id), threshold(share))
+
+
+def arm_of(bucket: int, threshold: int) -> str:
+    """The arm of a bucket."""
+    return CONTROL if bucket < threshold else TREATMENT

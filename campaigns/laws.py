@@ -7,6 +7,7 @@ sources, and the default is the strictest practice found.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import time
+from functools import cache
 
 from campaigns.model import WEEKDAYS
 
@@ -37,12 +38,6 @@ class Profile:
     home: str = "FR"
     named_senders: bool = True
     stop_prefix: str | None = None
-
-    def window(self) -> str:
-        """The window in words, e.g. `mon-sat 08:30-20:00, no public holiday`."""
-        days = f"{WEEKDAYS[min(self.weekdays)]}-{WEEKDAYS[max(self.weekdays)]}"
-        spans = ", ".join(f"{opens:%H:%M}-{closes:%H:%M}" for opens, closes in self.hours)
-        return f"{days} {spans}" + ("" if self.on_holidays else ", no public holiday")
 
 
 FR_STRICT = Profile(
@@ -124,6 +119,15 @@ def profile(name: str) -> Profile:
     if name not in PROFILES:
         raise ValueError(f"there is no send law {name!r}; there are: {', '.join(sorted(PROFILES))}")
     return PROFILES[name]
+
+
+@cache
+def window_text(name: str) -> str:
+    """A profile's window in words, e.g. `mon-sat 08:30-20:00, no public holiday`. Raises ValueError as `profile`."""
+    law = profile(name)
+    days = f"{WEEKDAYS[min(law.weekdays)]}-{WEEKDAYS[max(law.weekdays)]}"
+    spans = ", ".join(f"{opens:%H:%M}-{closes:%H:%M}" for opens, closes in law.hours)
+    return f"{days} {spans}" + ("" if law.on_holidays else ", no public holiday")
 
 
 def law_of(country: str, *, default: str) -> Profile:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
 from campaigns import calendars, sendlaw
-from campaigns.laws import Profile, law_of
+from campaigns.laws import Profile, law_of, window_text
 from campaigns.model import WEEKDAYS, At, Campaign, Holidays, Hours, Offer
 from campaigns.schedule import MINUTES_A_DAY, local_text, occurrences
 
@@ -66,15 +66,15 @@ def _at(campaign: Campaign, offer: Offer, ground: Ground, *, now: datetime, law:
         if kept < minutes and offer.when.hours:
             told.append(WEEKDAYS[day])
     if not left:
-        yield f"{offer.id} can never send in {ground.country}: {law.name} allows {law.window()}"
+        yield f"{offer.id} can never send in {ground.country}: {law.name} allows {window_text(law.name)}"
         return
     if told:
         yield (
-            f"{offer.id}: on {', '.join(told)} part of its hours is outside {law.name} ({law.window()}), "
+            f"{offer.id}: on {', '.join(told)} part of its hours is outside {law.name} ({window_text(law.name)}), "
             "so nothing is sent then"
         )
     elif shut:
-        yield f"{offer.id}: {law.name} allows {law.window()}, so nothing is sent at other times"
+        yield f"{offer.id}: {law.name} allows {window_text(law.name)}, so nothing is sent at other times"
     yield from _on_holidays(offer, ground, law=law, dates=dates)
 
 
@@ -123,7 +123,7 @@ def _scheduled(
             deferred.append((at, opening))
     if len(dropped) == len(due):
         yield (
-            f"{offer.id} can never send in {ground.country}: {law.name} allows {law.window()}, "
+            f"{offer.id} can never send in {ground.country}: {law.name} allows {window_text(law.name)}, "
             "and it is not valid until then"
         )
     elif dropped:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from campaigns.facts import PastOffer, PressureRule
 from campaigns.model import Channel, Rate
@@ -14,7 +15,8 @@ _BY, _TAGGED = " by ", " tagged "
 
 def count_in_window(past: Sequence[datetime], now: datetime, *, window: timedelta) -> int:
     """How many instants are less than a window away from now, those included for which a message is planned already."""
-    return sum(now - window < at < now + window for at in past)
+    first, last = now - window, now + window
+    return sum(first < at < last for at in past)
 
 
 def tightest(
@@ -60,6 +62,7 @@ def rule_text(rule: PressureRule) -> str:
     return f"{rate_text(rule.rate)}{by}{f'{_TAGGED}{rule.tag}' if rule.tag else ''}"
 
 
+@lru_cache(maxsize=1_024)
 def rate_text(rate: Rate) -> str:
     """A rate as the YAML writes it, e.g. `1 per 3d`."""
     for letter, unit in _UNITS:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from campaigns.model import WEEKDAYS, Campaign, Hours, Moment, Offer, When
@@ -76,6 +77,7 @@ def on_dates(dated: Campaign | Offer, tz: str, *, instant: datetime) -> bool:
     return (dated.since or date.min) <= day <= (dated.until or date.max)
 
 
+@lru_cache(maxsize=1_024)
 def local_text(instant: datetime, tz: str) -> str:
     """An instant as people there read it, e.g. `tue 2026-11-03 09:00 Europe/Paris`."""
     local = instant.astimezone(ZoneInfo(tz))

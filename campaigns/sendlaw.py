@@ -1,17 +1,17 @@
 """May a marketing message reach somebody now, by the law of her own place? Windows and local holidays."""
 
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from campaigns import calendars
-from campaigns.laws import Profile, profile
+from campaigns.laws import Profile, profile, window_text
 from campaigns.model import WEEKDAYS
 from campaigns.schedule import local_text, utc_of
 
 
-@dataclass(frozen=True, slots=True)
-class LawVerdict:
+class LawVerdict(msgspec.Struct, frozen=True, gc=False):
     """Whether a message may go; `local` is the recipient's time, `rule` the window or what forbids it."""
 
     allowed: bool
@@ -35,7 +35,7 @@ def allowed(
     local = instant.astimezone(ZoneInfo(tz))
     shut = _closed_day(rules, local.date(), tz=tz, country=country, subdivision=subdivision)
     is_open = shut is None and any(opens <= local.time() < closes for opens, closes in rules.hours)
-    return LawVerdict(is_open, local_text(instant, tz), f"{rules.name}: {shut or rules.window()}")
+    return LawVerdict(is_open, local_text(instant, tz), f"{rules.name}: {shut or window_text(rules.name)}")
 
 
 def next_opening(

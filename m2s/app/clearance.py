@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+import msgspec
 import structlog
 
 from campaigns.decision import deferred_until, recheck
@@ -189,7 +190,7 @@ def _without(shopper: ShopperFacts, message: MessageRow) -> ShopperFacts:
         if (offered.at, offered.campaign_id, offered.offer_id) == own:
             past.remove(offered)
             break
-    return replace(shopper, past=tuple(past))
+    return msgspec.structs.replace(shopper, past=tuple(past))
 
 
 def address_of(message: MessageRow, shopper: ShopperRow, devices: Sequence[DeviceRow]) -> Address:

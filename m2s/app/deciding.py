@@ -4,8 +4,10 @@ Each decision weighs on those that follow it: on pressure and limits, on budgets
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec.structs import replace
 
 from campaigns.decision import decide, deferral
 from campaigns.facts import (

@@ -1,5 +1,6 @@
 """What follows from a group of sightings? One transaction: de-duplicate, match, visits, presence, decide, outbox."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
@@ -41,6 +42,8 @@ from m2s.core.presence.evidence import Evidence
 from m2s.core.presence.quality import OLDEST_MS
 
 MOST_REMEMBERED_IDS = 10_000_000
+_NEVER_MS = 2**62
+_at_ms = itemgetter(AT_MS)
 _log = structlog.get_logger()
 # By so much this machine's clock may be set, forward or back, without a repeat being taken for new.
 _DEDUPE_MARGIN_MS = 24 * 3_600_000
@@ -250,42 +253,68 @@ def _moved(step: Step, matched: Matched, catalog: Catalog) -> list[Fired]:
 
     A shopper's moves are her sightings: evidence moves presence on, and a fix ends what it is outside of.
     """
-    told: dict[str, list[tuple[int, Row | list[Evidence]]]] = {}
+    told: dict[str, list[list[Evidence]]] = {}
     for _, found in matched.told:
         if found:
-            told.setdefault(found[0].shopper_id, []).append((found[0].at_ms, found))
+            told.setdefault(found[0].shopper_id, []).append(found)
     outside = _outside(step, matched, told)
     fired: list[Fired] = []
     for shopper_id in {**told, **outside}:
-        moves = told.get(shopper_id, [])
-        seen_ms = [state.seen_at_ms for state in step.zones(shopper_id).values()]
-        seen_ms += [at_ms for at_ms, _ in moves]
-        if not seen_ms:
-            continue
-        # A fix ends only what was seen before it.
-        since_ms = min(seen_ms)
-        moves += [(row[AT_MS], row) for row in outside.get(shopper_id, ()) if row[AT_MS] >= since_ms]
-        moves.sort(key=itemgetter(0))
+        moves = sorted(told.get(shopper_id, ()), key=lambda found: found[0].at_ms)
+        fixes = _Fixes(step, shopper_id, outside.get(shopper_id, ()), catalog=catalog, fired=fired)
         zones = step.own(shopper_id)
-        for at_ms, move in moves:
-            if isinstance(move, tuple):
-                if zones and (
-                    gone := step.leave(
-                        shopper_id, at_ms, accuracy_m=move[ACCURACY_M], but=(), catalog=catalog
-                    )
-                ):
-                    fired += _departed(gone, shopper_id, (move[DEVICE], move[ID], at_ms), catalog)
-                continue
-            first = move[0]
-            touched = {(one.store_id, one.zone_id) for one in move}
+        for found in moves:
+            first = found[0]
+            fixes.until(first.at_ms)
+            touched = {(one.store_id, one.zone_id) for one in found}
             if first.accuracy_m is not None and not first.mocked and not zones.keys() <= touched:
                 gone = step.leave(
-                    shopper_id, at_ms, accuracy_m=first.accuracy_m, but=touched, catalog=catalog
+                    shopper_id, first.at_ms, accuracy_m=first.accuracy_m, but=touched, catalog=catalog
                 )
-                fired += _departed(gone, shopper_id, (first.device_id, first.sighting_id, at_ms), catalog)
-            for one in move:
+                if gone:
+                    fix = first.device_id, first.sighting_id, first.at_ms
+                    fired += _departed(gone, shopper_id, fix, catalog)
+            for one in found:
                 step.advance(one, catalog, fired)
+        fixes.until(_NEVER_MS)
     return fired
+
+
+class _Fixes:
+    """A shopper's fixes outside every zone, by event time; only those are looked at that may end something."""
+
+    def __init__(
+        self, step: Step, shopper_id: str, rows: Sequence[Row], *, catalog: Catalog, fired: list[Fired]
+    ) -> None:
+        self._step = step
+        self._shopper_id = shopper_id
+        self._rows = sorted(rows, key=_at_ms)
+        self._next = 0
+        self._catalog = catalog
+        self._fired = fired
+
+    def until(self, at_ms: int) -> None:
+        """Has the fixes before an instant end what they are outside of."""
+        rows = self._rows
+        while self._next < len(rows) and rows[self._next][AT_MS] < at_ms:
+            since_ms = self._step.leavable_since(self._shopper_id)
+            if since_ms is None:
+                self._next = bisect_left(rows, at_ms, key=_at_ms)
+                return
+            if rows[self._next][AT_MS] < since_ms:
+                self._next = bisect_left(rows, min(since_ms, at_ms), key=_at_ms)
+                continue
+            self._end(rows[self._next])
+            self._next += 1
+
+    def _end(self, row: Row) -> None:
+        gone = self._step.leave(
+            self._shopper_id, row[AT_MS], accuracy_m=row[ACCURACY_M], but=(), catalog=self._catalog
+        )
+        if gone:
+            self._fired += _departed(
+                gone, self._shopper_id, (row[DEVICE], row[ID], row[AT_MS]), self._catalog
+            )
 
 
 def _departed(
@@ -306,7 +335,7 @@ def _outside(step: Step, matched: Matched, told: Collection[str]) -> dict[str, l
     outside: dict[str, list[Row]] = {}
     for number, batch in enumerate(matched.batches):
         shoppers = batch.shoppers
-        if not any(one in told or step.can_leave(one) for one in shoppers.values()):
+        if not any(one in told or step.leavable_since(one) is not None for one in shoppers.values()):
             continue
         if len(shoppers) == 1:
             rows = list(matched.outside(number))

@@ -111,11 +111,15 @@ class Step:
         zones = self._open.get(shopper_id)
         return self._base.by_shopper.get(shopper_id, _NOWHERE) if zones is None else zones
 
-    def can_leave(self, shopper_id: str) -> bool:
-        """Whether there is anything that a fix outside of every zone could end."""
-        return any(
-            isinstance(state, Presence) and state.can_be_left for state in self.zones(shopper_id).values()
-        )
+    def leavable_since(self, shopper_id: str) -> int | None:
+        """Since when a fix outside of every zone can end something; None where there is nothing to end."""
+        since_ms: int | None = None
+        for state in self.zones(shopper_id).values():
+            if isinstance(state, Presence) and state.can_be_left:
+                seen_ms = state.seen_at_ms
+                if since_ms is None or seen_ms < since_ms:
+                    since_ms = seen_ms
+        return since_ms
 
     def inside(self, shopper_ids: Iterable[str]) -> dict[str, frozenset[str]]:
         """The stores whose premises each shopper is in."""
@@ -146,15 +150,13 @@ class Step:
 
         Returns those that she was inside of and that offers watch, each with when she had come in.
         """
-        ended = [
-            (zone, state)
-            for zone, state in self.zones(shopper_id).items()
-            if isinstance(state, Presence)
-            and state.can_be_left
-            and zone not in but
-            and (rules := catalog.rules.get(zone)) is not None
-            and left_by_fix(state, at_ms, accuracy_m=accuracy_m, rules=rules)
-        ]
+        ended = []
+        for zone, state in self.zones(shopper_id).items():
+            if not isinstance(state, Presence) or zone in but or not state.can_be_left:
+                continue
+            rules = catalog.rules.get(zone)
+            if rules is not None and left_by_fix(state, at_ms, accuracy_m=accuracy_m, rules=rules):
+                ended.append((zone, state))
         watched = []
         for zone, state in ended:
             if state.entered_at_ms is not None and zone in catalog.by_zone:

@@ -1,9 +1,11 @@
 """Do the visits still say what the evidence says? All of them folded anew, in one transaction."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby, islice
+
+from msgspec.structs import replace
 
 from m2s.app.catalog import Catalog
 from m2s.app.folding import Folded, fold_stays

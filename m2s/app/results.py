@@ -4,6 +4,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from msgspec import structs
+
 from campaigns.model import Channel
 from m2s.app.channel import Accepted, Misconfigured, Refused, RetryLater, SendResult, Unknown
 from m2s.app.clearance import Parcel, Verdict, ended
@@ -89,7 +91,10 @@ def _settle_all(
         )
     ]
     if settled:
-        now = (replace(message, state=verdict.state, reason=verdict.reason) for message, verdict in settled)
+        now = (
+            structs.replace(message, state=verdict.state, reason=verdict.reason)
+            for message, verdict in settled
+        )
         tell_messages(records, now, at=verdicts[-1][2])
     return {(message.id, message.fence) for message, _ in settled}
 

@@ -5,8 +5,10 @@ again. New evidence reaches stays next door, and for their rivals one store fart
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from m2s.app.catalog import Catalog
 from m2s.app.folding import LOOK_BACK, Folded, fold_since, fold_stays, gap_ms_of

@@ -1,13 +1,13 @@
 """What is kept, row by row? Plain values that storage reads and writes; SQL rows never leave the storage room."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class DeviceRow:
+
+class DeviceRow(msgspec.Struct, frozen=True, gc=False):
     """One app installation; `clock_offset_ms` is how far its clock was found ahead of ours, None when unknown.
 
     `push_token_at` is when it last registered its push token; kept when that is written.
@@ -25,8 +25,7 @@ class DeviceRow:
     push_token_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ShopperRow:
+class ShopperRow(msgspec.Struct, frozen=True, gc=False):
     """One person; `phone` is E.164."""
 
     id: str
@@ -34,8 +33,7 @@ class ShopperRow:
     country: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class ConsentRow:
+class ConsentRow(msgspec.Struct, frozen=True, gc=False):
     """One consent statement: purpose `marketing` (per channel) or `location` (channel None)."""
 
     purpose: str
@@ -45,8 +43,7 @@ class ConsentRow:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class KeyRow:
+class KeyRow(msgspec.Struct, frozen=True, gc=False):
     """One API key; its secret is known only by its SHA-256."""
 
     id: str
@@ -56,8 +53,7 @@ class KeyRow:
     revoked_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class CampaignRow:
+class CampaignRow(msgspec.Struct, frozen=True, gc=False):
     """One applied campaign; `state` is `active`, `paused` or `stopped`."""
 
     id: str
@@ -68,9 +64,7 @@ class CampaignRow:
     applied_at: datetime
 
 
-# Made for every visit that is looked at again: frozen would take three times as long. Nobody changes one.
-@dataclass(slots=True)
-class VisitRow:
+class VisitRow(msgspec.Struct, frozen=True, gc=False):
     """One stay at a store as the rule `rule_version` sees it; `kind` says whether it counts (`visit`)."""
 
     id: str
@@ -87,8 +81,7 @@ class VisitRow:
     rule_version: str
 
 
-@dataclass(frozen=True, slots=True)
-class RegularRow:
+class RegularRow(msgspec.Struct, frozen=True, gc=False):
     """A span [since, until) in which a shopper is at a store as `staff` or `resident`, and no visit of hers counts."""
 
     shopper_id: str
@@ -98,8 +91,7 @@ class RegularRow:
     until: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class DecisionRow:
+class DecisionRow(msgspec.Struct, frozen=True, gc=False):
     """One decision as it is kept; `trace` is the list of checks as JSON-able mappings.
 
     `tags` are those of the campaign then, as a JSON list; None where it had none.
@@ -124,8 +116,7 @@ class DecisionRow:
     tags: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class MessageRow:
+class MessageRow(msgspec.Struct, frozen=True, gc=False):
     """One message of the outbox; `m2s.core.delivery.message.State` has its states.
 
     `tries` counts its calls that failed while the provider was well, `lost` how often a worker was lost while it was
@@ -161,8 +152,7 @@ class MessageRow:
         return not self.campaign_id
 
 
-@dataclass(frozen=True, slots=True)
-class CouponRow:
+class CouponRow(msgspec.Struct, frozen=True, gc=False):
     """One issued coupon; amounts are decimal text in `currency`; `state` is `issued` or `redeemed`."""
 
     code: str
@@ -180,8 +170,7 @@ class CouponRow:
     redemption_id: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class RedemptionRow:
+class RedemptionRow(msgspec.Struct, frozen=True, gc=False):
     """One validated use of a coupon at a till."""
 
     id: str
@@ -198,8 +187,7 @@ class RedemptionRow:
     voided_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerRow:
+class AnswerRow(msgspec.Struct, frozen=True, gc=False):
     """A first answer that the same Idempotency-Key replays."""
 
     body_hash: bytes
@@ -207,8 +195,7 @@ class AnswerRow:
     answer: str
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetterRow:
+class DeadLetterRow(msgspec.Struct, frozen=True, gc=False):
     """What could not be processed: a `sighting` or a `message` as JSON in `body`, with what its request said of time.
 
     `cause` is what went wrong at the last of its `tries`, which was at `at`. A message's is without its coupon's code.

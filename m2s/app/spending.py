@@ -4,10 +4,12 @@ Sends count, ghosts do not, and nothing is given back: a message that is never d
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from campaigns.eligibility import cost_of
 from campaigns.facts import Candidate, Case, Decision, Outcome, Policy, ShopperFacts, Spent

@@ -5,7 +5,9 @@ place of those that it replaces, and what is retracted goes.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from m2s.app.rows import VisitRow
 from m2s.core.base.instants import rfc3339

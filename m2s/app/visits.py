@@ -5,9 +5,10 @@ evidence says.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
+
+from msgspec.structs import replace
 
 from m2s.app.catalog import Catalog
 from m2s.app.folding import LOOK_BACK, fold_since, fold_stays, gap_ms_of, may_go_on

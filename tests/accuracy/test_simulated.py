@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from accuracy.aimed import Aimed
@@ -12,6 +10,7 @@ from accuracy.simulated import SCENARIOS, judged, shipped_days
 from accuracy.simulated_days import all_lived, lived
 from beacons.sim.simulation import Crowd
 from m2s.entry.cli.scenario_file import load_scenario, shipped
+from tests.changed import replace
 
 CROWD = Crowd(buyers=12, passers_by=12, drivers=4, staff=2, queue=2, residents=2)
 

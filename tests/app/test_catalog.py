@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError, replace
+from dataclasses import FrozenInstanceError
 
 import pytest
 
@@ -10,6 +10,7 @@ from m2s.app.catalog import build_catalog
 from m2s.app.rows import CampaignRow
 from m2s.core.places.geojson import read_collection
 from tests.app.town import HARBOUR, MORNING, ROCK, UUID, Town, campaign, features, fix, heard
+from tests.changed import replace
 
 OFFERS = campaign(
     "c",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -13,6 +12,7 @@ from m2s.app.sighting import Batch, Geofence
 from m2s.core.base.errors import Conflict, NotFound
 from m2s.core.base.instants import to_ms
 from tests.app.town import HARBOUR, Town, campaign, fence, fix
+from tests.changed import replace
 
 OFFER = campaign("c", "o: {enter: premises}|fresh: 5m")
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -16,6 +15,7 @@ from m2s.app.deciding import Deciding, House
 from m2s.app.facts import store_facts
 from m2s.app.rows import RegularRow
 from tests.app.world import CHURCH, PORT, World
+from tests.changed import replace
 
 HOUR = timedelta(hours=1)
 Change = Callable[[Campaign, Offer], tuple[Campaign, Offer]]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -19,6 +18,7 @@ from m2s.app.ports import Records
 from m2s.app.rows import MessageRow
 from tests.app.delivering import worker
 from tests.app.world import Phone, World, catalog_of, paused
+from tests.changed import replace
 
 
 def answering(result: SendResult) -> Callable[[MessageRow], SendResult]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +12,7 @@ from m2s.app.devices import Devices
 from m2s.app.rows import ConsentRow, DeviceRow
 from m2s.core.base.errors import Invalid, NotFound, Unauthenticated
 from tests.app.world import MORNING, World
+from tests.changed import replace
 
 KEY = "a-random-key-0123456789"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 
@@ -16,6 +15,7 @@ from m2s.app.rows import MessageRow
 from tests.adapters.storage.samples import MESSAGE
 from tests.app.town import Town, fix
 from tests.campaigns.cases import CANDIDATE, NOW, OFFER, POLICY, SHOPPER
+from tests.changed import replace
 
 TEXTS = {
     Channel.PUSH: Texts(body={"fr": "Encore chaud : {value}"}, title={"fr": "Chaud"}),

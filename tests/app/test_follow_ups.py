@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,6 +11,7 @@ from m2s.app.deciding import House
 from m2s.app.follow_ups import FollowUps
 from m2s.app.rows import CampaignRow, RedemptionRow
 from tests.app.world import MORNING, PORT, World
+from tests.changed import replace
 
 CAMPAIGN = """
 campaign: thanks

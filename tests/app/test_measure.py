@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
@@ -16,6 +16,7 @@ from m2s.app.rows import DecisionRow, MessageRow, RedemptionRow, VisitRow
 from m2s.core.base.errors import NotFound
 from m2s.core.places.geojson import read_collection
 from tests.app.town import HARBOUR, ROCK, Town, campaign, features
+from tests.changed import replace
 
 MONDAY = datetime(2026, 10, 5, 10, 0, tzinfo=UTC)
 """12:00 in Monaco."""

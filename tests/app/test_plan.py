@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
@@ -23,6 +22,7 @@ from m2s.app.rows import ConsentRow, DeviceRow
 from tests.app.delivering import worker
 from tests.app.people import identify
 from tests.app.world import CHURCH, FAR, MORNING, PORT, Phone, World, catalog_of, paused
+from tests.changed import replace
 
 T = TypeVar("T")
 SATURDAY = datetime(2026, 11, 7, 9, 0, tzinfo=UTC)

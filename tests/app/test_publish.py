@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pytest
 
@@ -14,6 +14,7 @@ from m2s.core.base.errors import Conflict, Invalid, NotFound, Unavailable
 from m2s.core.places.geojson import read_features
 from m2s.core.places.store import Beacon, Store
 from tests.app.world import CAMPAIGN, CHURCH, PORT, World
+from tests.changed import replace
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 from m2s.app.inputs import Basket, Pivots
 from tests.app.people import customers, identify, purchases, registered, shopper_of
 from tests.app.world import CHURCH, MORNING, PORT, World
+from tests.changed import replace
 
 
 def basket(name: str, **changes: Any) -> Basket:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 from m2s.adapters.storage.engine import driver
 from m2s.app.rebuild import Rebuilt, rebuild_visits
 from tests.app.town import HARBOUR, ROCK, Town, fix, open_town
+from tests.changed import replace
 
 
 def dump(town: Town) -> list[tuple[Any, ...]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +13,7 @@ from m2s.app.rows import DeviceRow
 from m2s.core.base.instants import to_ms
 from tests.app.people import identify, registered, research, shopper_of
 from tests.app.world import MORNING, PORT, World
+from tests.changed import replace
 
 
 def lookup(name: str, **changes: Any) -> Lookup:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -21,6 +20,7 @@ from m2s.core.delivery.breaker import REST_S, STOPPED_S
 from m2s.core.delivery.retry import MOST_TRIES
 from tests.app.delivering import worker
 from tests.app.world import Phone, World
+from tests.changed import replace
 
 BY_SMS = {"channel": "sms", "title": None, "body": "Warm by SMS. STOP 36000"}
 BY_WEBHOOK = {"channel": "webhook", "title": None, "body": "Warm by webhook"}

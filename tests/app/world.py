@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from m2s.app.rows import (
 )
 from m2s.core.places.geojson import read_collection
 from m2s.core.presence.evidence import Evidence, Kind
+from tests.changed import replace
 
 MORNING = datetime(2026, 11, 3, 9, 0, tzinfo=UTC)
 """Tuesday 2026-11-03, 10:00 in Paris."""

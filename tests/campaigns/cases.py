@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -22,6 +21,7 @@ from campaigns.model import (
     Texts,
     When,
 )
+from tests.changed import replace
 
 NOW = datetime(2026, 11, 3, 8, 0, tzinfo=UTC)
 """Tuesday 2026-11-03, 09:00 in Paris."""

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -15,6 +14,7 @@ from campaigns.laws import PROFILES, law_of
 from campaigns.model import Channel, CouponTerms, Hours, Money, Rate, When
 from campaigns.sendlaw import allowed
 from tests.campaigns.cases import CAMPAIGN, CANDIDATE, DAY, NOW, OCCASION, OFFER, POLICY, SHOPPER
+from tests.changed import replace
 
 ORDER = [check.__name__ for check in CHECKS]
 

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
 
 import pytest
+from msgspec.structs import asdict
 
 from campaigns.decision import decide
 from campaigns.eligibility import CHECKS
@@ -11,6 +11,7 @@ from campaigns.explain import Fate, explain, sentence
 from campaigns.facts import Check, PastOffer
 from m2s.core.delivery.message import State
 from tests.campaigns.cases import ASKING, CAMPAIGN, CANDIDATE, NOW, POLICY, SHOPPER
+from tests.changed import replace
 
 
 @pytest.mark.parametrize(

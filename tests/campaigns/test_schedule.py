@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
@@ -14,6 +13,7 @@ from campaigns.model import Cron, Hours, Moment, RRule, Weekly, When
 from campaigns.recurrence import cron, rrule
 from campaigns.schedule import occurrences, on_dates, utc_of, when_text, within
 from tests.campaigns.cases import CAMPAIGN, OFFER
+from tests.changed import replace
 
 EVERY_DAY = frozenset(range(7))
 MINUTE = timedelta(minutes=1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -34,6 +33,7 @@ from campaigns.texts import (
     render,
     scan,
 )
+from tests.changed import replace
 
 NOW = datetime(2026, 11, 2, 7, 45, tzinfo=UTC)
 STORE = StoreFacts(

@@ -12,7 +12,6 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from itertools import count
 from pathlib import Path
@@ -35,6 +34,7 @@ from m2s.app.sighting import Answer, Batch
 from m2s.bootstrap import Engine, World
 from m2s.entry.cli.server import Server, bound
 from m2s.settings import ChannelSettings, Settings
+from tests.changed import replace
 
 T = TypeVar("T")
 COMMITS = {

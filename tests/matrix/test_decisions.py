@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from campaigns.model import (
     When,
 )
 from tests.campaigns.cases import CAMPAIGN, NOW, OCCASION, OFFER, POLICY, SHOPPER, STORE
+from tests.changed import replace
 
 Row = Mapping[str, Any]
 ROWS: list[Row] = YAML(typ="safe").load(Path(__file__).with_name("decisions.yaml").read_text("utf-8"))

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from io import StringIO
@@ -18,6 +17,7 @@ from campaigns.model import Campaign, Channel, Money
 from campaigns.pressure import pressure_rule
 from campaigns.reader import read_campaign
 from tests.campaigns.cases import CANDIDATE, NOW, OCCASION, POLICY, SHOPPER, STORE
+from tests.changed import replace
 
 Row = Mapping[str, Any]
 HERE = Path(__file__).parent

@@ -8,7 +8,6 @@ import shutil
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
-from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -38,6 +37,7 @@ from m2s.core.base.errors import Conflict, Forbidden, Invalid, M2sError
 from m2s.core.base.instants import to_ms
 from m2s.core.places.geojson import read_collection
 from tests.app.town import HARBOUR, ROCK
+from tests.changed import replace
 from tests.faults.size import NIGHTLY, times
 from tests.model.book import PHONES, ZONE, Book, Seen
 from tests.model.house import ANSWERS, House

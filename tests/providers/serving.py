@@ -17,7 +17,7 @@ import ssl
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ import h2.connection
 import h2.errors
 import h2.events
 import h11
+
+from tests.changed import replace
 
 
 @dataclass(frozen=True)

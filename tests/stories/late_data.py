@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
 from typing import Any
@@ -24,6 +24,7 @@ from m2s.core.presence.evidence import Evidence, Kind, Transition
 from m2s.core.presence.rivals import outcomes
 from m2s.core.presence.visit import StayKind
 from tests.app.town import HARBOUR, MORNING, ROCK, features
+from tests.changed import replace
 
 QUAY = "quay"
 """A third shop, next to the rock and too far from the harbour to be its neighbour."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from random import Random
 from typing import Any
@@ -18,6 +17,7 @@ from m2s.app.visit_events import CORRECTED, RETRACTED, STARTED
 from m2s.app.visits import close_visits
 from m2s.core.places.geojson import read_collection
 from tests.app.town import MORNING, Town, campaign, fix, open_town
+from tests.changed import replace
 from tests.stories.late_data import Told, as_phones_send, from_order, history, in_any_order, live, three_shops
 
 HISTORIES = 2_000

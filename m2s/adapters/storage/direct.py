@@ -11,6 +11,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import dialect
 
+from m2s.adapters.storage.statements import names_of
 from m2s.adapters.storage.tables import Instant
 from m2s.core.base.instants import from_ms, to_ms
 
@@ -67,8 +68,8 @@ class Query:
 
 
 def row_values(table: sa.Table, row_type: Any) -> Callable[[Any], list[Any]]:
-    """What writes a dataclass's fields as the driver takes them, in their order; its texts and numbers as they are."""
-    names = list(row_type.__dataclass_fields__)
+    """What writes a row's fields as the driver takes them, in their order; its texts and numbers as they are."""
+    names = names_of(row_type)
     fields = attrgetter(*names)
     instants = [place for place, name in enumerate(names) if isinstance(table.c[name].type, Instant)]
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import fields
 from datetime import datetime
 from operator import attrgetter
 from typing import Any
@@ -35,7 +34,7 @@ _OF_SIGNALS = ("kind", "transition", "beacon", "place", "measured_power_dbm", "s
 """What evidence has only of a fence or a beacon; a position's kind stands in the text."""
 _AS_THEY_ARE = [name for name in _EVIDENCE if name not in (*_OF_SIGNALS, "mocked")]
 _OF_ALL = [*_AS_THEY_ARE, "mocked", "zone_version"]
-_VISIT = [field.name for field in fields(VisitRow)]
+_VISIT = list(VisitRow.__struct_fields__)
 _PRESENCE = [column.name for column in presence.c]
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
@@ -20,14 +21,21 @@ def upsert(connection: sa.Connection, table: sa.Table, *, values: Mapping[str, A
     connection.execute(statement, values)
 
 
+def names_of(row_type: Any) -> tuple[str, ...]:
+    """The fields of a Struct or of a dataclass, in their order."""
+    if issubclass(row_type, msgspec.Struct):
+        return tuple(row_type.__struct_fields__)
+    return tuple(field.name for field in dataclasses.fields(row_type))
+
+
 def columns(table: sa.Table, row_type: type) -> list[sa.Column[Any]]:
-    """The table's columns in the order of a dataclass's fields, so that `row_type(*row)` reads a row."""
-    return [table.c[field.name] for field in dataclasses.fields(row_type)]
+    """The table's columns in the order of a row type's fields, so that `row_type(*row)` reads a row."""
+    return [table.c[name] for name in names_of(row_type)]
 
 
 def values(row: Any) -> dict[str, Any]:
-    """A dataclass's fields by name, not copied deeply."""
-    return {field.name: getattr(row, field.name) for field in dataclasses.fields(row)}
+    """A row's fields by name, not copied deeply."""
+    return {name: getattr(row, name) for name in names_of(type(row))}
 
 
 def insert_text(table: sa.Table, names: Sequence[str], **same: str) -> str:

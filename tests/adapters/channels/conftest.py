@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from m2s.adapters.channels.wire import Wire
 from m2s.app.rows import MessageRow
 from tests.adapters.channels.rows import MESSAGE
+from tests.changed import replace
 
 
 @pytest.fixture

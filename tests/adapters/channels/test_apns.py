@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from m2s.app.rows import MessageRow
 from m2s.core.base.errors import Invalid
 from m2s.core.base.instants import Clock, from_ms
 from tests.adapters.channels.rows import ADDRESS, COUPON
+from tests.changed import replace
 from tests.providers.apns import GONE_SINCE_MS
 from tests.providers.keys import p256, pem, public_pem, rsa_2048
 from tests.providers.running import Running, running

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-from dataclasses import replace
 
 from m2s.adapters.channels.console import ConsoleChannel
 from m2s.app.channel import Accepted, Address
 from m2s.app.rows import CouponRow, MessageRow
 from tests.adapters.channels.rows import ADDRESS, COUPON, MESSAGE
+from tests.changed import replace
 
 
 def shown(message: MessageRow, address: Address = ADDRESS, coupon: CouponRow | None = None) -> str:

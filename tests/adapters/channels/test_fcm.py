@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from m2s.app.channel import Accepted, Misconfigured, Refused, RetryLater, Unknow
 from m2s.app.rows import MessageRow
 from m2s.core.base.errors import Invalid
 from tests.adapters.channels.rows import ADDRESS, COUPON
+from tests.changed import replace
 from tests.providers.keys import p256, pem, public_pem, rsa_2048
 from tests.providers.running import Running, running
 

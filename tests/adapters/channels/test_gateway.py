@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from m2s.app.channel import Accepted, Misconfigured, Refused, RetryLater, SendRe
 from m2s.app.rows import MessageRow
 from m2s.core.base.errors import Invalid
 from tests.adapters.channels.rows import ADDRESS
+from tests.changed import replace
 from tests.providers.running import Running, running
 
 TEXT = 'Léa & "Bob" <1 €>\n{phone} 100 % + \\ 😀'

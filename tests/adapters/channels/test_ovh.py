@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from m2s.app.channel import Accepted, Finder, Misconfigured, Refused, RetryLater
 from m2s.app.rows import MessageRow
 from m2s.core.base.instants import Clock
 from tests.adapters.channels.rows import ADDRESS
+from tests.changed import replace
 from tests.providers.running import Running, running
 
 KEYS = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from m2s.app.channel import Accepted, Misconfigured, Refused, RetryLater, SendRe
 from m2s.app.rows import MessageRow
 from m2s.core.base.errors import Invalid
 from tests.adapters.channels.rows import ADDRESS
+from tests.changed import replace
 from tests.providers.running import Running, running
 
 ACCOUNT = {"system_id": "m2s", "password": "s3cret", "sender": "SHOP"}

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from threading import Barrier
 
@@ -16,6 +16,7 @@ from m2s.app.ports import Records
 from m2s.app.rows import MessageRow
 from m2s.core.delivery.message import NEXT, State
 from tests.adapters.storage.samples import COUPON, HOUR, MESSAGE, NOW, REDEMPTION
+from tests.changed import replace
 
 SECOND = timedelta(seconds=1)
 

@@ -1,6 +1,5 @@
 """Does what is kept come back as it was: catalog, access, people, decisions, figures, jobs?"""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -15,6 +14,7 @@ from m2s.app.ports import Records
 from m2s.app.rows import AnswerRow, CampaignRow, ConsentRow, DecisionRow, KeyRow, ShopperRow
 from m2s.core.base.errors import NotFound
 from tests.adapters.storage.samples import DAY, DECISION, DEVICE, HOUR, MESSAGE, NOW, REDEMPTION, VISIT
+from tests.changed import replace
 
 CAMPAIGN = CampaignRow("november", "v1", "active", "salt", "campaign: november\n", NOW)
 KEY = KeyRow("key_1", "till", "bakery", NOW, None)

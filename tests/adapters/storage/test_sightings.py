@@ -1,6 +1,5 @@
 """Does the hot path's memory come back as it was, in event order, and fast where it must be?"""
 
-from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 
@@ -16,6 +15,7 @@ from m2s.app.ports import Records
 from m2s.core.base.instants import from_ms
 from m2s.core.presence.evidence import Evidence, Kind, Transition
 from tests.adapters.storage.samples import DAY, FENCE, HOUR, NOW, POSITION, SIGNAL, VISIT
+from tests.changed import replace
 
 TEXT = st.text(max_size=8)
 AMOUNT = st.none() | st.floats(allow_nan=False, allow_infinity=False)

@@ -1,6 +1,5 @@
 """Do the ledgers lose what is too old and nothing else, and do letters and clock readings come back as they were?"""
 
-from dataclasses import replace
 from datetime import timedelta
 
 from msgspec import structs
@@ -11,6 +10,7 @@ from m2s.app.rows import DeadLetterRow
 from m2s.app.upkeep import Piece
 from m2s.core.base.instants import to_ms
 from tests.adapters.storage.samples import DAY, DEVICE, HOUR, NOW, POSITION
+from tests.changed import replace
 
 NOW_MS = to_ms(NOW)
 DAY_MS = 86_400_000

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -16,6 +15,7 @@ from beacons.sim.route import Kind
 from beacons.sim.walker import Shopper
 from beacons.sim.world import World
 from tests.beacons.sim.days import START, Sent, a_day, items
+from tests.changed import replace
 
 PLAIN = Habits(fence_lost=0.0, waits_share=0.0, repeated=0.0, wrong_clock=0.0, tells_age=1.0, mocked=0.0)
 LOOK_S = 40.0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,6 +17,7 @@ from m2s.core.places.geo import metres_per_degree
 from m2s.core.places.store import VISIT_DEFAULTS, Store, StoreType
 from m2s.core.places.zone import Circle, Polygon, Zone
 from m2s.core.places.zone_index import ZoneIndex
+from tests.changed import replace
 from tests.core.places.stores import area_feature, point_feature, stores
 from tests.data import read_text
 

@@ -7,7 +7,6 @@ import json
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from m2s.bootstrap import TRACE_READERS, DemoEngine, Engine, Reading, build_demo
 from m2s.entry.cli.scenario_file import load_scenario, read_scenario, shipped
 from m2s.entry.cli.server import Server
 from m2s.entry.cli.simulating import sent
+from tests.changed import replace
 from tests.entry.cli.conftest import Shell, serving
 
 SMALL = """\
