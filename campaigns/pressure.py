@@ -29,12 +29,14 @@ def tightest(
 ) -> tuple[PressureRule, int] | None:
     """Of the rules that hold for a message by a channel, of a campaign with these tags, the one that leaves the fewest
     messages (the first of equals), and its count; None without such rules."""
-    counts = [
-        (rule, count_in_window([one.at for one in past if _weighs(one, rule)], now, window=rule.window))
-        for rule in rules
-        if (rule.channel is None or rule.channel == channel) and (rule.tag is None or rule.tag in tags)
-    ]
-    return min(counts, key=lambda pair: pair[0].rate.count - pair[1], default=None)
+    found, fewest = None, 0
+    for rule in rules:
+        if (rule.channel is None or rule.channel == channel) and (rule.tag is None or rule.tag in tags):
+            weighing = [one.at for one in past if _weighs(one, rule)]
+            count = count_in_window(weighing, now, window=rule.window)
+            if found is None or rule.rate.count - count < fewest:
+                found, fewest = (rule, count), rule.rate.count - count
+    return found
 
 
 def pressure_rule(text: str) -> PressureRule:

@@ -17,7 +17,7 @@ from m2s.app.sighting import Answer, Batch, BeaconSighting, Geofence, Location, 
 from m2s.core.base.instants import to_ms
 from m2s.core.places.zone import PREMISES
 from m2s.core.presence.evidence import BEACON, EXIT, GEOFENCE, LOCATION, Evidence
-from m2s.core.presence.quality import OLDEST_SAMPLE_MS, believable, event_time
+from m2s.core.presence.quality import LATEST_AHEAD_MS, OLDEST_MS, OLDEST_SAMPLE_MS, event_time
 
 CLOCK_TRUSTED = 1
 MOCKED = 2
@@ -163,21 +163,18 @@ def _take(batch: Batch, group: _Group) -> Tally:
     rows, first = group.rows, len(group.rows)
     rejected = list(batch.rejected)
     received_ms, sent_ms, sender = batch.received_at_ms, batch.sent_at_ms, batch.device_id
-    oldest_ms, newest_ms = believable(received_ms)
     for index, sighting in batch.items:
         flags, age_ms = 0, sighting.age_ms
-        if age_ms is not None:
-            at_ms = received_ms - age_ms
-        elif sighting.at is not None:
+        if age_ms is None:
+            if sighting.at is None:
+                rejected.append(Rejected(index, sighting.id, "missing_time", "give `age_ms`, or `at`"))
+                continue
             at_ms, trusted = event_time(received_ms, sent_ms, at_ms=to_ms(sighting.at), age_ms=None)
-            flags = CLOCK_TRUSTED if trusted else 0
-        else:
-            rejected.append(Rejected(index, sighting.id, "missing_time", "give `age_ms`, or `at`"))
+            flags, age_ms = CLOCK_TRUSTED if trusted else 0, received_ms - at_ms
+        if not -LATEST_AHEAD_MS <= age_ms <= OLDEST_MS:
+            rejected.append(Rejected(index, sighting.id, OUT_OF_RANGE, TOO_OLD if age_ms > 0 else TOO_NEW))
             continue
-        if not oldest_ms <= at_ms <= newest_ms:
-            detail = TOO_OLD if at_ms < oldest_ms else TOO_NEW
-            rejected.append(Rejected(index, sighting.id, OUT_OF_RANGE, detail))
-            continue
+        at_ms = received_ms - age_ms
         if sighting.mocked:
             flags |= MOCKED
             group.mocked.append(len(rows))

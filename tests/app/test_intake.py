@@ -85,12 +85,15 @@ def test_times_of_the_window_are_taken_and_others_rejected(town: Town) -> None:
         fix("ahead", age_ms=None, at=now + limits[0] + step),
         fix("old", age_ms=None, at=now + limits[1] - step),
         fix("never", age_ms=None),
+        fix("in_by_age", age_ms=72 * 3_600_000),
+        fix("old_by_age", age_ms=72 * 3_600_000 + 1),
     )
-    assert answer.accepted == 2
+    assert answer.accepted == 3
     assert [(one.index, one.id, one.code) for one in answer.rejected] == [
         (2, "ahead", "time_out_of_range"),
         (3, "old", "time_out_of_range"),
         (4, "never", "missing_time"),
+        (6, "old_by_age", "time_out_of_range"),
     ]
 
 

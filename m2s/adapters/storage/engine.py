@@ -135,7 +135,10 @@ def _listen(engine: sa.Engine, pragmas: tuple[str, ...], *, begin: str) -> None:
         cursor.close()
 
     def on_begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql(begin)
+        # With every commit, and Core takes longer to prepare a statement than SQLite to run this one.
+        cursor = connection.connection.cursor()
+        cursor.execute(begin)
+        cursor.close()
 
     sa.event.listen(engine, "connect", on_connect)
     sa.event.listen(engine, "begin", on_begin)

@@ -9,6 +9,7 @@ from m2s.core.presence.evidence import BEACON, EXIT, GEOFENCE, LOCATION, Evidenc
 
 LATEST_AHEAD_MS = 5 * 60_000
 OLDEST_MS = 72 * 3_600_000
+"""An event time is believed from so long before receipt until 5 minutes after it."""
 OLDEST_SAMPLE_MS = 99_000
 """A reading farther before its sighting is not looked at: it is the phone's to send it as a sighting of its own."""
 INSIDE_P = 0.8
@@ -68,11 +69,6 @@ def event_time(
     if sent_at_ms is not None:
         return received_at_ms - (sent_at_ms - at_ms), False
     return at_ms, True
-
-
-def believable(received_at_ms: int) -> tuple[int, int]:
-    """The oldest and the newest event time to be believed: 72 h before receipt and 5 minutes after it."""
-    return received_at_ms - OLDEST_MS, received_at_ms + LATEST_AHEAD_MS
 
 
 def judge(
