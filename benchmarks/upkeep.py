@@ -3,13 +3,16 @@
 import time
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
-from threading import Event, Thread
+from statistics import median
+from threading import Thread
 
 import sqlalchemy as sa
 
+from benchmarks.floor import COMMITS, PER_COMMIT
 from benchmarks.in_process import Job
 from benchmarks.measured import Goal, Round, Row, absolute, compared, in_turns, one_core
 from benchmarks.stored import WEEK_MS, store_evidence
@@ -24,7 +27,6 @@ from m2s.app.rows import VisitRow
 _EVIDENCE = 1_000_000
 _STORED = 2_100_000
 _KEPT = timedelta(milliseconds=WEEK_MS) * 4 / 7
-_AT_ONCE_S = 0.2
 
 
 def rebuild(folder: Path, *, seed: int) -> list[Row]:
@@ -66,39 +68,33 @@ def retention(folder: Path, *, seed: int) -> Row:
     """Intake while sightings that are too old are dropped, against the same intake without."""
     stores = make_stores(seed)
     with one_core(), closing(Job(folder / "retention.sqlite3", stores, seed=seed, stored=_STORED)) as job:
-        engine = job.engine
-        dropping = Retention(
-            engine.database, engine.clock, sightings_kept=_KEPT, evidence_kept=timedelta(days=400)
-        )
         dropped: list[int] = []
-        ours, floor = in_turns(lambda: _beside(dropping, job, dropped), job.round)
+        ours, floor = in_turns(lambda: _beside(job, dropped), job.round)
+    assert min(dropped) > 0, "what was to be dropped did not last for all rounds"
     row = compared(
         "intake while a day of sightings is dropped, against none dropped",
         ours,
         floor,
         goal=Goal(1.15, at_most=True),
     )
-    assert min(dropped) > 0, "what was to be dropped did not last for all rounds"
-    return row
+    taken = COMMITS * PER_COMMIT
+    return replace(row, beside={**row.beside, "dropped for each one taken": median(dropped) / taken})
 
 
-def _beside(dropping: Retention, job: Job, dropped: list[int]) -> Round:
-    intake = job.round()
+def _beside(job: Job, dropped: list[int]) -> Round:
+    """Intake while a run of dropping goes on, which is stopped as soon as the intake is through."""
+    intake, engine = job.round(), job.engine
+    dropping = Retention(
+        engine.database, engine.clock, sightings_kept=_KEPT, evidence_kept=timedelta(days=400)
+    )
+    now = engine.clock.now()
 
     def work() -> int:
-        over, before = Event(), len(dropped)
-        now = job.engine.clock.now()
-
-        def drop() -> None:
-            count = 0
-            while not over.is_set():
-                count += dropping.run(now, most_s=_AT_ONCE_S).sightings
-            dropped.append(count)
-
-        thread = Thread(target=drop)
+        before = len(dropped)
+        thread = Thread(target=lambda: dropped.append(dropping.run(now).sightings))
         thread.start()
         handled = intake()
-        over.set()
+        dropping.stop()
         thread.join()
         assert len(dropped) > before
         return handled
