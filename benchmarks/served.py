@@ -52,10 +52,13 @@ class Served:
         self._process.stdin.close()
         self._process.wait(timeout=60)
 
-    def asked(self, requests: Requests, *, each: int = 1) -> Cost:
-        """What one of `each` sightings in a request cost, every one asked after the answer to the one before."""
+    def asked(self, requests: Requests, *, each: int = 1, taken_as: str = "accepted") -> Cost:
+        """What one of `each` sightings in a request cost, every one asked after the answer to the one before.
+
+        Raises RuntimeError where they are not all `taken_as` this.
+        """
         cpu_s, began_s = self._used()[0], time.perf_counter()
-        answers_ms = uvloop.run(_ask(self._port, requests, each))
+        answers_ms = uvloop.run(_ask(self._port, requests, f'"{taken_as}":{each},'))
         wall_s = time.perf_counter() - began_s
         sightings = len(answers_ms) * each
         return Cost(
@@ -81,12 +84,12 @@ class Served:
         return line
 
 
-async def _ask(port: int, requests: Requests, each: int) -> list[float]:
-    """Sends all of them; how long each took to be answered. Raises when one was not taken whole."""
+async def _ask(port: int, requests: Requests, wanted: str) -> list[float]:
+    """Sends all of them; how long each took to be answered. Raises when what is wanted is not in an answer."""
     loop = asyncio.get_running_loop()
     connections = []
     for own in requests:
-        _, connection = await loop.create_connection(partial(_Connection, own, each), "127.0.0.1", port)
+        _, connection = await loop.create_connection(partial(_Connection, own, wanted), "127.0.0.1", port)
         connections.append(connection)
     async with asyncio.timeout(_LONGEST_ROUND_S):
         taken = await asyncio.gather(*(connection.done for connection in connections))
@@ -96,10 +99,10 @@ async def _ask(port: int, requests: Requests, each: int) -> list[float]:
 class _Connection(asyncio.Protocol):
     """Sends its requests one after the other on one connection that is kept open."""
 
-    def __init__(self, requests: Sequence[bytes], each: int) -> None:
+    def __init__(self, requests: Sequence[bytes], wanted: str) -> None:
         self.done: asyncio.Future[list[float]] = asyncio.get_running_loop().create_future()
         self._requests = requests
-        self._taken = f'"accepted":{each},'.encode()
+        self._wanted = wanted.encode()
         self._answers_ms: list[float] = []
         self._buffer = b""
 
@@ -116,7 +119,7 @@ class _Connection(asyncio.Protocol):
         if not found or len(body) < int(head.lower().partition(b"content-length: ")[2].split(b"\r\n", 1)[0]):
             return
         self._answers_ms.append((time.perf_counter() - self._sent_s) * 1e3)
-        if not head.startswith(b"HTTP/1.1 200 ") or self._taken not in body:
+        if not head.startswith(b"HTTP/1.1 200 ") or self._wanted not in body:
             self._fail(RuntimeError(f"the server answered {head[:40]!r} {body[:200]!r}"))
         elif len(self._answers_ms) < len(self._requests):
             self._buffer = b""

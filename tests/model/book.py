@@ -24,6 +24,7 @@ from tests.model.offers import KIOSK, MAJOR, NORTH_M, PREMISES_M, SCHEDULED
 OLDEST_MS, NEWEST_MS = 72 * 3_600_000, 5 * 60_000
 AWAY_M = 2_000
 ZONE = "Europe/Monaco"
+_ANSWERS_KEPT = timedelta(days=7)
 PHONES = ("+33612345678", "+33612345679", "+37761234567")
 COUNTRIES = {"+336": "FR", "+377": "MC"}
 FENCES = ("enter", "exit", "dwell")
@@ -304,9 +305,16 @@ class Book:
             kept = ((code, *body), told, self.clock.now())
             self.answers.setdefault((key.id, idempotency_key), kept)
 
+    def idempotency_key(self, key: KeyRow, number: int) -> str:
+        """What a till calls a request: otherwise once a week has passed, when the first answer may be forgotten."""
+        limit = self.clock.now() - _ANSWERS_KEPT
+        while (first := self.answers.get((key.id, f"k{number}"))) is not None and first[2] <= limit:
+            number += 2
+        return f"k{number}"
+
     def forget_answers(self) -> None:
-        """After a week a key may be forgotten, so that nobody counts on it."""
-        limit = self.clock.now() - timedelta(days=7)
+        """The jobs have run, and what was due an hour ago is forgotten."""
+        limit = self.clock.now() - _ANSWERS_KEPT - timedelta(hours=1)
         self.answers = {key: first for key, first in self.answers.items() if first[2] > limit}
 
 

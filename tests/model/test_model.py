@@ -394,7 +394,8 @@ class Model(RuleBasedStateMachine):
         store_id = self.book.coupons[code]["store"]
         if elsewhere:
             store_id = ROCK if store_id == HARBOUR else HARBOUR
-        body, name = (store_id, amount), None if key is None else f"k{key}"
+        body = (store_id, amount)
+        name = None if key is None else self.book.idempotency_key(TILLS[till], key)
         wanted = self.book.redeem(TILLS[till], code, body, idempotency_key=name)
         told = self._redeem(TILLS[till], code, body, name)
         self._redeemed(TILLS[till], code, body, name, wanted=wanted, told=told)
