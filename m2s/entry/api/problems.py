@@ -29,6 +29,8 @@ from m2s.entry.api.sentences import of_pydantic
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_S = 1
+_LONGER_S = {"dedupe_full": 60}
+"""What nothing changes within seconds: that phones ask each second would help nobody."""
 _MOST_PROBLEMS = 100
 _LONGEST_TEXT = 500
 
@@ -118,7 +120,7 @@ def document(
         ]
     headers = [("content-type", CONTENT_TYPE), ("cache-control", "no-store")]
     if status == STATUS[Unavailable]:
-        headers.append(("retry-after", str(RETRY_AFTER_S)))
+        headers.append(("retry-after", str(_LONGER_S.get(code, RETRY_AFTER_S))))
     if status == STATUS[Unauthenticated]:
         headers.append(("www-authenticate", "Bearer"))
     return json.dumps(content, ensure_ascii=True).encode(), headers

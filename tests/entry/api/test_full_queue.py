@@ -78,6 +78,7 @@ def test_where_repeats_can_no_longer_be_told_nothing_is_taken_and_all_are_told_w
         counted = service.call("GET", "/metrics").text
         stored = service.kept()
     assert refused.json()["type"] == "urn:m2s:problem:dedupe_full"
+    assert refused.headers["retry-after"] == "60"
     assert ready.status_code == 503
     assert "raise dedupe_max_ids" in ready.json()["errors"][0]["detail"]
     assert "m2s_sightings_remembered 1000.0" in counted
