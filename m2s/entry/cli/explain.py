@@ -104,7 +104,7 @@ def _local(at: datetime, store_id: str, zones: dict[str, str]) -> str:
 
 
 def _as_json(item: "Explained") -> dict[str, object]:
-    from dataclasses import asdict
+    from msgspec.structs import asdict
 
     from m2s.core.base.instants import rfc3339
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from m2s.app.channel import (
 from tests.adapters.channels import test_apns, test_fcm, test_gateway, test_ovh, test_smpp, test_twilio
 from tests.adapters.channels.receiver import SECRET
 from tests.adapters.channels.rows import ADDRESS, MESSAGE
+from tests.changed import replace
 from tests.data import ROOT
 from tests.providers.keys import p256, pem, rsa_2048
 from tests.providers.running import Running, running
