@@ -240,7 +240,7 @@ class _Run:
         moments = list(self._open.values())
         self._open = {}
         for one in moments:
-            one.inside = step.inside_at(one.shopper_id, at_ms, self._catalog)
+            one.inside = step.inside([one.shopper_id], self._catalog, at_ms=at_ms)[one.shopper_id]
         return moments
 
     def _planned(self) -> Iterator[tuple[int, Send | Candidate]]:

@@ -1,7 +1,8 @@
 """What could be offered for what fired, and what is decided of it? Occasions that are not decided yet, by moment."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Protocol
 
 from campaigns.facts import Candidate, Decision, Occasion
 from campaigns.history import PastResearch
@@ -12,10 +13,15 @@ from m2s.app.facts import store_facts
 from m2s.app.firing import Fired
 from m2s.app.known import Known
 from m2s.app.ports import Records
-from m2s.core.base.instants import from_ms
+from m2s.core.base.instants import from_ms, to_ms
 
-Inside = Callable[[Iterable[str]], Mapping[str, frozenset[str]]]
-"""The stores whose premises each of some shoppers is in."""
+
+class Inside(Protocol):
+    """The stores whose premises each of some shoppers is in at an instant."""
+
+    def __call__(
+        self, shopper_ids: Iterable[str], catalog: Catalog, *, at_ms: int
+    ) -> Mapping[str, frozenset[str]]: ...
 
 
 def decide_fired(
@@ -30,7 +36,7 @@ def decide_fired(
         list(moments.values()),
         house=house,
         catalog=catalog,
-        inside=inside([shopper_id for shopper_id, _ in moments]),
+        inside=inside([shopper_id for shopper_id, _ in moments], catalog, at_ms=to_ms(now)),
         now=now,
     )
     for together in moments.values():

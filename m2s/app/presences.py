@@ -52,9 +52,14 @@ class Presences:
             }
             self.by_shopper[to] = {**own, **newer}
 
-    def inside(self, shopper_ids: Iterable[str]) -> dict[str, frozenset[str]]:
-        """The stores whose premises each shopper is in."""
-        return {shopper_id: _inside(self.by_shopper.get(shopper_id, _NOWHERE)) for shopper_id in shopper_ids}
+    def inside(
+        self, shopper_ids: Iterable[str], catalog: Catalog, *, at_ms: int
+    ) -> dict[str, frozenset[str]]:
+        """The stores whose premises each shopper is in at an instant."""
+        return {
+            shopper_id: _inside(self.by_shopper.get(shopper_id, _NOWHERE), catalog, at_ms=at_ms)
+            for shopper_id in shopper_ids
+        }
 
     def researching(self, shopper_ids: Iterable[str], catalog: Catalog, *, at_ms: int) -> list[Fired]:
         """What fires for shoppers who look something up, wherever they are inside of a zone now."""
@@ -62,7 +67,9 @@ class Presences:
             Fired(live, "research", shopper_id, None, *zone, f"research@{at_ms}", at_ms, state.entered_at_ms)
             for shopper_id in shopper_ids
             for zone, state in self.by_shopper.get(shopper_id, _NOWHERE).items()
-            if isinstance(state, Presence) and state.entered_at_ms is not None
+            if isinstance(state, Presence)
+            and state.entered_at_ms is not None
+            and _lasts(state, zone, catalog, at_ms=at_ms)
             for live in catalog.by_zone.get(zone, ())
             if isinstance(live.offer.trigger, Research)
         ]
@@ -121,21 +128,13 @@ class Step:
                     since_ms = seen_ms
         return since_ms
 
-    def inside(self, shopper_ids: Iterable[str]) -> dict[str, frozenset[str]]:
-        """The stores whose premises each shopper is in."""
-        return {shopper_id: _inside(self.zones(shopper_id)) for shopper_id in shopper_ids}
-
-    def inside_at(self, shopper_id: str, at_ms: int, catalog: Catalog) -> frozenset[str]:
-        """As `inside`, without what silence has ended by an instant and no job has taken out yet."""
-        return _inside(
-            {
-                zone: state
-                for zone, state in self.zones(shopper_id).items()
-                if isinstance(state, Presence)
-                and (rules := catalog.rules.get(zone)) is not None
-                and not left_by_silence(state, at_ms, rules=rules)
-            }
-        )
+    def inside(
+        self, shopper_ids: Iterable[str], catalog: Catalog, *, at_ms: int
+    ) -> dict[str, frozenset[str]]:
+        """The stores whose premises each shopper is in at an instant."""
+        return {
+            shopper_id: _inside(self.zones(shopper_id), catalog, at_ms=at_ms) for shopper_id in shopper_ids
+        }
 
     def leave(
         self,
@@ -148,7 +147,8 @@ class Step:
     ) -> list[tuple[tuple[str, str], int]]:
         """A fix ends the shopper's presence in every zone whose padding it is outside of: all `but` these.
 
-        Returns those that she was inside of and that offers watch, each with when she had come in.
+        Returns those that she was inside of and that offers watch, each with when she had come in. What silence had
+        ended by then is not among them: nobody knows when she left.
         """
         ended = []
         for zone, state in self.zones(shopper_id).items():
@@ -156,10 +156,14 @@ class Step:
                 continue
             rules = catalog.rules.get(zone)
             if rules is not None and left_by_fix(state, at_ms, accuracy_m=accuracy_m, rules=rules):
-                ended.append((zone, state))
+                ended.append((zone, state, rules))
         watched = []
-        for zone, state in ended:
-            if state.entered_at_ms is not None and zone in catalog.by_zone:
+        for zone, state, rules in ended:
+            if (
+                state.entered_at_ms is not None
+                and zone in catalog.by_zone
+                and not left_by_silence(state, at_ms, rules=rules)
+            ):
                 watched.append((zone, state.entered_at_ms))
                 self.put(shopper_id, zone, left(state, at_ms))
             else:
@@ -172,7 +176,8 @@ class Step:
         zones = self.own(evidence.shopper_id)
         before = zones.get(zone)
         assert before is None or isinstance(before, Presence)  # noqa: S101  beacon states have their own keys
-        after, events = track(before, evidence, rules=catalog.rules[zone])
+        rules = catalog.rules[zone]
+        after, events = track(before, evidence, rules=rules)
         if after is not None and after is not before:
             zones[zone] = after
             self._changed[evidence.shopper_id, zone] = None
@@ -180,6 +185,9 @@ class Step:
         stays_out = after is None or (not events and after.entered_at_ms is None)
         offers = None if stays_out else catalog.by_zone.get(zone)
         if offers and after is not None:
+            # What silence has ended is no step out, however late it is found: nobody knows when she left.
+            if before is not None and left_by_silence(before, evidence.at_ms, rules=rules):
+                before = None
             fired += fire(offers, evidence, Change(before, after, events))
         if evidence.kind is not BEACON:
             return
@@ -253,12 +261,21 @@ def _read(zone_id: str) -> Callable[[str], _State]:
     return _read_beacon if zone_id.startswith(_BEACON) else _read_presence
 
 
-def _inside(zones: Mapping[tuple[str, str], _State]) -> frozenset[str]:
+def _inside(zones: Mapping[tuple[str, str], _State], catalog: Catalog, *, at_ms: int) -> frozenset[str]:
     return frozenset(
-        store_id
-        for (store_id, zone_id), state in zones.items()
-        if zone_id == PREMISES and isinstance(state, Presence) and state.inside
+        zone[0]
+        for zone, state in zones.items()
+        if zone[1] == PREMISES
+        and isinstance(state, Presence)
+        and state.inside
+        and _lasts(state, zone, catalog, at_ms=at_ms)
     )
+
+
+def _lasts(state: Presence, zone: tuple[str, str], catalog: Catalog, *, at_ms: int) -> bool:
+    """Whether silence has not ended a presence by an instant, though no job has taken it out yet."""
+    rules = catalog.rules.get(zone)
+    return rules is not None and not left_by_silence(state, at_ms, rules=rules)
 
 
 def _ms(duration: timedelta) -> int:

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from m2s.app.inputs import Lookup
 from m2s.app.sighting import Location
-from tests.app.town import HARBOUR, POINTS, ROCK, Town, campaign, fix, open_town
+from tests.app.town import HARBOUR, POINTS, ROCK, Town, campaign, fix, open_town, research
 
 OFFERS = campaign(
     "c",
@@ -33,15 +32,6 @@ def beside(name: str, north_m: float, *, age_s: float = 0, **more: Any) -> Locat
     """A fix so many metres north of the harbour shop, whose premises reach 60 m."""
     latitude, _ = POINTS[HARBOUR]
     return fix(name, age_s=age_s, latitude=latitude + north_m / 111_130, **more)
-
-
-def research(town: Town, device: str, topic: str, *, store_id: str | None = None, age_s: float = 0) -> None:
-    with town.engine.database.read() as records:
-        own = records.devices.device(device)
-    item = Lookup(
-        id=f"{topic}-{age_s}-{store_id}", topic=topic, age_ms=round(age_s * 1000), store_id=store_id
-    )
-    assert town.engine.research.take([item], own=own).accepted == 1
 
 
 def test_who_passes_through_a_shop_between_two_fixes_crosses_it(town: Town) -> None:

@@ -19,6 +19,7 @@ from m2s.adapters.runtime.clock import SteppedClock
 from m2s.adapters.runtime.ids import SeededIds
 from m2s.adapters.storage.engine import driver
 from m2s.adapters.storage.migrate import upgrade
+from m2s.app.inputs import Lookup
 from m2s.app.ports import Records
 from m2s.app.rows import ConsentRow, DecisionRow, DeviceRow, VisitRow
 from m2s.app.sighting import Answer, Batch, BeaconSample, BeaconSighting, Geofence, Location, Sighting
@@ -231,7 +232,20 @@ class Town:
 
     def inside(self, name: str) -> frozenset[str]:
         """The shops that a shopper is in, as the engine remembers it."""
-        return self.engine.intake._presences.inside([f"shp_{name}"])[f"shp_{name}"]
+        at_ms, shopper_id = to_ms(self.clock.now()), f"shp_{name}"
+        return self.engine.intake._presences.inside([shopper_id], self.engine.catalog(), at_ms=at_ms)[
+            shopper_id
+        ]
+
+
+def research(town: Town, device: str, topic: str, *, store_id: str | None = None, age_s: float = 0) -> None:
+    """A shopper looks something up on her phone."""
+    with town.engine.database.read() as records:
+        own = records.devices.device(device)
+    item = Lookup(
+        id=f"{topic}-{age_s}-{store_id}", topic=topic, age_ms=round(age_s * 1000), store_id=store_id
+    )
+    assert town.engine.research.take([item], own=own).accepted == 1
 
 
 def open_town(folder: Path, *, now: datetime = MORNING, **options: Any) -> Town:
