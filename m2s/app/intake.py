@@ -42,6 +42,8 @@ from m2s.core.presence.evidence import Evidence
 from m2s.core.presence.quality import OLDEST_MS
 
 MOST_REMEMBERED_IDS = 10_000_000
+_LONGEST_WAY_S = 600.0
+"""No request is on its way for longer from when its shopper is looked up to its turn."""
 _NEVER_MS = 2**62
 _at_ms = itemgetter(AT_MS)
 _log = structlog.get_logger()
@@ -74,7 +76,7 @@ class Intake:
         self._seen = self._nothing_seen()
         self._presences = Presences()
         self._crossings = Crossings()
-        self._merged: dict[str, str] = {}
+        self._merged: dict[str, tuple[str, float]] = {}
 
     def load(self, records: Records) -> None:
         """Takes up the de-duplication window and the open presences from storage."""
@@ -95,14 +97,21 @@ class Intake:
         """Takes notice of shoppers that have become others, by who they were; on the writer, right after the commit."""
         for shopper_id, now in merged.items():
             self._presences.move(shopper_id, to=now)
-        self._merged = {was: merged.get(now, now) for was, now in self._merged.items()} | dict(merged)
+        now_s = self._clock.monotonic_s()
+        on_their_way = {
+            was: (merged.get(now, now), joined_s)
+            for was, (now, joined_s) in self._merged.items()
+            if now_s - joined_s <= _LONGEST_WAY_S
+        }
+        self._merged = on_their_way | {was: (now, now_s) for was, now in merged.items()}
 
     def _renamed(self, items: Sequence[Batch]) -> None:
         """Has what was on its way while shoppers were joined arrive at who they are now."""
         if self._merged:
             for item in items:
                 for device_id, shopper_id in item.shoppers.items():
-                    item.shoppers[device_id] = self._merged.get(shopper_id, shopper_id)
+                    if shopper_id in self._merged:
+                        item.shoppers[device_id] = self._merged[shopper_id][0]
 
     def _nothing_seen(self) -> SeenIds:
         return SeenIds(OLDEST_MS + _DEDUPE_MARGIN_MS, most=self._most_ids)

@@ -23,6 +23,9 @@ _EVIDENCE_PIECE = 250
 _REST = 4
 """For how many times the length of a piece nothing is dropped after it: the busier the writer, the longer."""
 
+_ALL_EVERY = timedelta(hours=1)
+"""What was set aside and replayed stands behind what came after it: so often all sightings are looked at."""
+
 _KEPT_SINCE = "evidence_kept_since_ms"
 
 
@@ -51,6 +54,7 @@ class Retention:
         self._sightings_kept = sightings_kept
         self._evidence_kept = evidence_kept
         self._stopped = Event()
+        self._all_looked_at: datetime | None = None
 
     def stop(self) -> None:
         """Ends the run that is on after the piece that is on; for a process that is about to end."""
@@ -63,10 +67,16 @@ class Retention:
         letters = self._database.write(lambda records: records.dead_letters.drop_before(received_before))
         research = self._database.write(lambda records: records.research.drop_before(happened_before))
         now_ms, before_ms = to_ms(now), to_ms(received_before)
+        last = self._all_looked_at
+        look_at_all = last is None or not now - _ALL_EVERY < last <= now
 
         def some_sightings(records: Records, after_seq: int) -> Piece:
             return records.retention.drop_sightings(
-                before_ms, now_ms=now_ms, after_seq=after_seq, limit=_SIGHTINGS_PIECE
+                before_ms,
+                now_ms=now_ms,
+                after_seq=after_seq,
+                limit=_SIGHTINGS_PIECE,
+                all_of_them=look_at_all,
             )
 
         def some_evidence(records: Records, after_seq: int) -> Piece:
@@ -79,6 +89,8 @@ class Retention:
             return piece
 
         sightings, all_sightings = self._drop(some_sightings, until_s)
+        if look_at_all and all_sightings:
+            self._all_looked_at = now
         evidence, all_evidence = self._drop(some_evidence, until_s)
         return Dropped(sightings, evidence, letters, all_sightings and all_evidence, research)
 

@@ -30,8 +30,13 @@ class JobRecords(Protocol):
 class RetentionRecords(Protocol):
     """Drops what is too old, a piece of the ledger at a time."""
 
-    def drop_sightings(self, before_ms: int, *, now_ms: int, after_seq: int, limit: int) -> Piece:
-        """Drops, among the next `limit` sightings after `after_seq`, those received before an instant."""
+    def drop_sightings(
+        self, before_ms: int, *, now_ms: int, after_seq: int, limit: int, all_of_them: bool = False
+    ) -> Piece:
+        """Drops, among the next `limit` sightings after `after_seq`, those received before an instant.
+
+        There may be more where the last was old, or to the end where `all_of_them` are to be looked at.
+        """
         ...
 
     def drop_evidence(self, before_ms: int, *, now_ms: int, after_seq: int, limit: int) -> Piece:

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from m2s.app import retention
 from m2s.app.dead_letters import MOST_LETTERS
 from m2s.app.sighting import Batch, Geofence
 from m2s.core.base.errors import Conflict, NotFound
@@ -178,3 +179,22 @@ def test_times_out_of_range_are_counted_by_their_side(town: Town) -> None:
     text = town.engine.metrics.render().decode()
     assert 'm2s_sightings_out_of_range_total{reason="too_old"} 2.0' in text
     assert 'm2s_sightings_out_of_range_total{reason="too_new"} 1.0' in text
+
+
+def test_a_position_that_was_set_aside_and_replayed_goes_a_week_after_it_came(
+    broken: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "_SIGHTINGS_PIECE", 2)
+    ann, bob = broken.device("ann"), broken.device("bob")
+    broken.post(ann, poison())
+    (letter,) = broken.engine.dead_letters.list()
+    mend(broken)
+    broken.wait(days=6)
+    broken.post(bob, *(fix(f"b{n}", "near") for n in range(4)))
+    broken.wait(hours=20)
+    broken.engine.replay(letter.id)
+    kept = "SELECT count(*) FROM sightings WHERE device_id = 'dev_ann'"
+    assert broken.rows(kept) == [(1,)]
+    broken.wait(hours=5, minutes=1)
+    assert broken.rows(kept) == [(0,)]
+    assert broken.count("sightings") == 4

@@ -33,10 +33,10 @@ def receive(database: SqlDatabase, *days_ago: float) -> None:
     database.write(lambda records: records.sightings.add_sightings(rows))
 
 
-def drop(database: SqlDatabase, *, after_seq: int = 0, limit: int = 10) -> Piece:
+def drop(database: SqlDatabase, *, after_seq: int = 0, limit: int = 10, all_of_them: bool = False) -> Piece:
     return database.write(
         lambda records: records.retention.drop_sightings(
-            NOW_MS - 7 * DAY_MS, now_ms=NOW_MS, after_seq=after_seq, limit=limit
+            NOW_MS - 7 * DAY_MS, now_ms=NOW_MS, after_seq=after_seq, limit=limit, all_of_them=all_of_them
         )
     )
 
@@ -76,6 +76,15 @@ def test_rows_written_while_the_clock_was_ahead_hide_no_old_ones(database: SqlDa
     assert kept(database) == ["s-30", "s-30", "s-30", "s1"]
 
 
+def test_all_are_looked_at_where_old_rows_may_stand_behind_young_ones(database: SqlDatabase) -> None:
+    receive(database, 1, 1, 8, 1, 1)
+    pieces = []
+    for after_seq in (0, 2, 4):
+        pieces.append(drop(database, after_seq=after_seq, limit=2, all_of_them=True))
+    assert pieces == [Piece(0, 2, more=True), Piece(1, 4, more=True), Piece(0, 5, more=False)]
+    assert kept(database) == ["s1"] * 4
+
+
 def test_evidence_goes_by_when_it_happened(database: SqlDatabase) -> None:
     ages_days = (400, 396.5, 395, 397, 1)
     rows = [
@@ -85,7 +94,7 @@ def test_evidence_goes_by_when_it_happened(database: SqlDatabase) -> None:
 
     def work(records: Records) -> Piece:
         records.sightings.add_evidence(rows, zone_version=1)
-        return records.retention.drop_evidence(NOW_MS - 396 * DAY_MS, now_ms=NOW_MS, after_seq=0, limit=10)
+        return records.retention.drop_evidence(NOW_MS - 396 * DAY_MS, now_ms=NOW_MS, after_seq=0, limit=5)
 
     assert database.write(work) == Piece(3, 5, more=True)
     with database.read() as records:
