@@ -19,6 +19,8 @@ _A_GROUP = 500
 _LOADED = 10_000
 _TIMED = 1_000_000
 """The last of them, one group after the other; those before come in larger pieces."""
+_EVERY = 8
+"""One of so many pieces and groups is asked for again, when all of them are there: more than a million ids."""
 
 
 def window() -> list[Row]:
@@ -43,16 +45,17 @@ def window() -> list[Row]:
 
 
 def _filled(seed: int) -> tuple[float, float, float]:
-    """Half of the ids came in the window before."""
-    rng = np.random.default_rng(seed)
+    """Four in ten of the ids came in the window before. In the end, not timed, some of either are asked for again."""
     before = _resident_bytes()
     seen = SeenIds(_WINDOW_MS, most=_IDS)
-    for number in range(_IDS - _TIMED, 0, -_LOADED):
-        keys = seen.keys(*_pairs(rng, _LOADED))
-        seen.add(keys, received_at_ms=_WINDOW_MS * (1 if number > _IDS // 2 else 2))
+    pieces = [(number, _LOADED) for number in range(_IDS - _TIMED, 0, -_LOADED)]
+    for piece in pieces:
+        window = 1 if piece[0] > _IDS // 2 else 2
+        seen.add(seen.keys(*_pairs(seed, *piece)), received_at_ms=_WINDOW_MS * window)
+    groups = [(_IDS + number, _A_GROUP) for number in range(_TIMED // _A_GROUP)]
     longest_ms = used_s = 0.0
-    for _ in range(_TIMED // _A_GROUP):
-        pairs = _pairs(rng, _A_GROUP)
+    for group in groups:
+        pairs = _pairs(seed, *group)
         cpu_s, began_s = time.process_time(), time.perf_counter()
         keys = seen.keys(*pairs)
         assert not seen.repeated(keys).any()
@@ -60,14 +63,18 @@ def _filled(seed: int) -> tuple[float, float, float]:
         used_s += time.process_time() - cpu_s
         longest_ms = max(longest_ms, (time.perf_counter() - began_s) * 1e3)
     assert len(seen) == _IDS
-    return (_resident_bytes() - before) / _IDS, used_s / _TIMED * 1e6, longest_ms
+    bytes_each = (_resident_bytes() - before) / _IDS
+    for again in (*pieces[::_EVERY], *groups[::_EVERY]):
+        assert seen.repeated(seen.keys(*_pairs(seed, *again))).all(), "an id that was added is not known"
+    return bytes_each, used_s / _TIMED * 1e6, longest_ms
 
 
-def _pairs(rng: np.random.Generator, number: int) -> tuple[list[str], list[str]]:
-    """Devices and random ids."""
+def _pairs(seed: int, place: int, number: int) -> tuple[list[str], list[str]]:
+    """Devices and random ids; at one place always the same, so that none has to be kept to ask for it again."""
+    rng = np.random.default_rng((seed, place))
     text = rng.bytes(16 * number).hex()
     devices = [device_id(one) for one in rng.integers(0, _DEVICES, number).tolist()]
-    return devices, [text[32 * place : 32 * place + 32] for place in range(number)]
+    return devices, [text[32 * at : 32 * at + 32] for at in range(number)]
 
 
 def _resident_bytes() -> int:

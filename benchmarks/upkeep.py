@@ -26,7 +26,8 @@ from m2s.app.rows import VisitRow
 
 _EVIDENCE = 1_000_000
 _STORED = 2_100_000
-_KEPT = timedelta(milliseconds=WEEK_MS) * 4 / 7
+_OLD_EVIDENCE = 500_000
+_KEPT, _ALL = timedelta(milliseconds=WEEK_MS) * 4 / 7, timedelta(days=400)
 
 
 def rebuild(folder: Path, *, seed: int) -> list[Row]:
@@ -64,34 +65,47 @@ def rebuild(folder: Path, *, seed: int) -> list[Row]:
     ]
 
 
-def retention(folder: Path, *, seed: int) -> Row:
-    """Intake while sightings that are too old are dropped, against the same intake without."""
+def retention(folder: Path, *, seed: int) -> list[Row]:
+    """Intake while sightings, and then evidence, are dropped that are too old, against the same intake without."""
     stores = make_stores(seed)
-    with one_core(), closing(Job(folder / "retention.sqlite3", stores, seed=seed, stored=_STORED)) as job:
-        dropped: list[int] = []
-        ours, floor = in_turns(lambda: _beside(job, dropped), job.round)
+    rows = []
+    with one_core(), closing(Job(folder / "sightings.sqlite3", stores, seed=seed, stored=_STORED)) as job:
+        rows.append(_dropping(job, "a day of sightings", sightings_kept=_KEPT, evidence_kept=_ALL))
+    path = folder / "evidence.sqlite3"
+    with one_core(), closing(Job(path, stores, seed=seed)) as job:
+        store_evidence(path, _OLD_EVIDENCE, until=job.engine.clock.now())
+        rows.append(_dropping(job, "a day of evidence", sightings_kept=_ALL, evidence_kept=_KEPT))
+    return rows
+
+
+def _dropping(job: Job, what: str, *, sightings_kept: timedelta, evidence_kept: timedelta) -> Row:
+    dropping = Retention(
+        job.engine.database, job.engine.clock, sightings_kept=sightings_kept, evidence_kept=evidence_kept
+    )
+    dropped: list[int] = []
+    ours, floor = in_turns(lambda: _beside(dropping, job, dropped), job.round)
     assert min(dropped) > 0, "what was to be dropped did not last for all rounds"
     row = compared(
-        "intake while a day of sightings is dropped, against none dropped",
-        ours,
-        floor,
-        goal=Goal(1.15, at_most=True),
+        f"intake while {what} is dropped, against none dropped", ours, floor, goal=Goal(1.15, at_most=True)
     )
     taken = COMMITS * PER_COMMIT
-    return replace(row, beside={**row.beside, "dropped for each one taken": median(dropped) / taken})
-
-
-def _beside(job: Job, dropped: list[int]) -> Round:
-    """Intake while a run of dropping goes on, which is stopped as soon as the intake is through."""
-    intake, engine = job.round(), job.engine
-    dropping = Retention(
-        engine.database, engine.clock, sightings_kept=_KEPT, evidence_kept=timedelta(days=400)
+    return replace(
+        row, beside={**row.beside, "dropped for each sighting that was taken": median(dropped) / taken}
     )
-    now = engine.clock.now()
+
+
+def _beside(dropping: Retention, job: Job, dropped: list[int]) -> Round:
+    """Intake while a run of dropping goes on, which is stopped as soon as the intake is through."""
+    intake, now = job.round(), job.engine.clock.now()
+    dropping._stopped.clear()
+
+    def drop() -> None:
+        done = dropping.run(now)
+        dropped.append(done.sightings + done.evidence)
 
     def work() -> int:
         before = len(dropped)
-        thread = Thread(target=lambda: dropped.append(dropping.run(now).sightings))
+        thread = Thread(target=drop)
         thread.start()
         handled = intake()
         dropping.stop()

@@ -20,7 +20,7 @@ _SIGHTINGS_PIECE = 1_000
 _EVIDENCE_PIECE = 250
 """Evidence has an index in another order than that of its arrival: each of its rows changes a page of its own."""
 
-_REST = 4
+_SIGHTINGS_REST, _EVIDENCE_REST = 2, 4
 """For how many times the length of a piece nothing is dropped after it: the busier the writer, the longer."""
 
 _ALL_EVERY = timedelta(hours=1)
@@ -88,13 +88,13 @@ class Retention:
                 records.catalog.keep_setting(_KEPT_SINCE, str(to_ms(since)))
             return piece
 
-        sightings, all_sightings = self._drop(some_sightings, until_s)
+        sightings, all_sightings = self._drop(some_sightings, until_s, rest=_SIGHTINGS_REST)
         if look_at_all and all_sightings:
             self._all_looked_at = now
-        evidence, all_evidence = self._drop(some_evidence, until_s)
+        evidence, all_evidence = self._drop(some_evidence, until_s, rest=_EVIDENCE_REST)
         return Dropped(sightings, evidence, letters, all_sightings and all_evidence, research)
 
-    def _drop(self, some: Callable[..., Piece], until_s: float) -> tuple[int, bool]:
+    def _drop(self, some: Callable[..., Piece], until_s: float, *, rest: int) -> tuple[int, bool]:
         """How many rows were dropped, and whether these were all."""
         dropped, piece = 0, Piece(0, 0, more=True)
         began_s = self._clock.monotonic_s()
@@ -102,7 +102,7 @@ class Retention:
             piece = self._database.write(partial(some, after_seq=piece.last_seq))
             dropped += piece.dropped
             if piece.more:
-                self._stopped.wait(_REST * (self._clock.monotonic_s() - began_s))
+                self._stopped.wait(rest * (self._clock.monotonic_s() - began_s))
             began_s = self._clock.monotonic_s()
         return dropped, not piece.more
 

@@ -1,4 +1,7 @@
-"""The visits that grow live, from late, shuffled and repeated evidence, are those that the sorted evidence tells."""
+"""The visits that grow live, from late, shuffled and repeated evidence, are those that the sorted evidence tells.
+
+All of it counts that is no older than 72 hours when it comes; what is older is refused and changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -14,24 +17,36 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from m2s.app.matching import TOO_OLD
 from m2s.app.rows import VisitRow
 from m2s.app.sighting import Batch, Sighting
-from m2s.core.base.instants import from_ms
+from m2s.core.base.instants import from_ms, to_ms
 from m2s.core.places.hours import hours_of
 from m2s.core.places.zone import PREMISES
 from m2s.core.presence.rivals import Contender, outcomes
 from m2s.core.presence.visit import StayKind, classify, stays, visit_id
-from tests.app.town import HARBOUR, ROCK, Town, fence, fix, heard, open_town
+from tests.app.town import ALWAYS, HARBOUR, ROCK, Town, fence, fix, heard, open_town
 from tests.stories.late_data import Follower
 
 SHAPES = (
     *("inside", "inside", "maybe", "neutral", "left", "near", "driving", "mocked"),
     *("enter", "exit", "dwell", "burst", "burst", "pair"),
 )
-DELAYS_S = (0, 0, 20, 300, 7_200, 20 * 3_600)
+OLDEST_S = 72 * 3_600
+"""How old may be what comes."""
+DELAYS_S = (*(0, 0, 0, 20, 20, 300, 300, 7_200, 20 * 3_600), OLDEST_S - 60, OLDEST_S, OLDEST_S + 1)
 CLOCKS = ("age", "wrong clock", "right clock")
 """How a phone says when something was: its age; `at` and `sent_at` by a clock that is wrong; `at` alone."""
-WRONG_BY = timedelta(days=-400, seconds=7)
+WRONG_BY = (
+    *(timedelta(days=-400, seconds=7), timedelta(days=-3, minutes=-1), timedelta(hours=-2)),
+    *(timedelta(minutes=-6), timedelta(seconds=-40), timedelta(minutes=1), timedelta(minutes=6)),
+    *(timedelta(hours=2), timedelta(days=3, minutes=1), timedelta(days=400, seconds=-7)),
+)
+"""By how much the wrong clock of a request is ahead, or behind: also by more than evidence may be old or early."""
+JOBS_AT, ALL_JOBS_AT = 0.5, 0.05
+"""At which share of the moments a job closes visits, and at which every job runs, which takes far longer."""
+HISTORIES = 2_000
+SHOPS = (HARBOUR, ROCK)
 OWNERS = {"a": "one", "b": "one", "c": "two"}
 """Devices and their shoppers."""
 
@@ -84,16 +99,31 @@ def sighting(told: Told, name: str, age_s: float, **more: Any) -> Sighting:
             return fix(name, spot, **more)
 
 
-def request(town: Town, device_id: str, due: Sequence[tuple[int, Told, float]], *, clock: str) -> Batch:
-    """What a phone sends of (number, what happened, how many seconds ago), timed by one of its clocks."""
-    if clock == "age":
-        return town.batch(device_id, *(sighting(told, f"s{n}", age_s) for n, told, age_s in due))
-    shown = town.clock.now() + (WRONG_BY if clock == "wrong clock" else timedelta(0))
+Due = Sequence[tuple[int, Told, int]]
+"""What a phone sends: the number, what happened, and how many seconds ago."""
+
+
+def request(town: Town, run: int, phone: str, *, due: Due, rng: Random) -> Batch:
+    """A request of a phone, timed by one of its clocks."""
+    clock, shown = rng.choice(CLOCKS), town.clock.now()
+    if clock == "wrong clock":
+        shown += rng.choice(WRONG_BY)
     items = [
-        sighting(told, f"s{n}", age_s, age_ms=None, at=shown - timedelta(seconds=age_s))
+        sighting(told, f"s{n}", age_s)
+        if clock == "age"
+        else sighting(told, f"s{n}", age_s, age_ms=None, at=shown - timedelta(seconds=age_s))
         for n, told, age_s in due
     ]
-    return town.batch(device_id, *items, sent_at=shown if clock == "wrong clock" else None)
+    return batch(town, run, phone, items=items, sent_at=shown if clock == "wrong clock" else None)
+
+
+def batch(
+    town: Town, run: int, phone: str, *, items: Sequence[Sighting], sent_at: datetime | None = None
+) -> Batch:
+    """A request, received now."""
+    device_id, sent_at_ms = f"dev_{phone}{run}", None if sent_at is None else to_ms(sent_at)
+    shoppers = {device_id: f"shp_{OWNERS[phone]}{run}"}
+    return Batch(device_id, shoppers, to_ms(town.clock.now()), sent_at_ms, list(enumerate(items)), [])
 
 
 @pytest.fixture(scope="module")
@@ -112,24 +142,25 @@ def towns(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Town, Town
 numbers = itertools.count()
 
 
-def start(towns: tuple[Town, Town], run: int) -> datetime:
-    """Both clocks at the same instant, with new phones of new shoppers."""
+def start(towns: tuple[Town, Town]) -> datetime:
+    """Both clocks at the same instant, later than all that was."""
     now = max(town.clock.now() for town in towns) + timedelta(hours=1)
     for town in towns:
         town.clock.set(now)
-        for phone, owner in OWNERS.items():
-            town.device(f"{phone}{run}", of=f"{owner}{run}")
     return now
 
 
-def live(
-    town: Town, history: Sequence[Told], *, run: int, began: datetime, rng: Random
-) -> dict[str, Follower]:
-    """Posts as phones do: late, in any order, in several requests, some of it twice, by any clock; jobs in between.
+@dataclass(frozen=True)
+class Heard:
+    """What came of a history that arrived live: who listened, by shopper, and the numbers of what was taken."""
 
-    Returns who listened to the answers, one for each shopper.
-    """
-    followers: dict[str, Follower] = defaultdict(Follower)
+    followers: dict[str, Follower]
+    taken: set[int]
+
+
+def live(town: Town, history: Sequence[Told], *, run: int, began: datetime, rng: Random) -> Heard:
+    """Posts as phones do: late, in any order, in several requests, some of it twice, by any clock; jobs in between."""
+    heard_of = Heard(defaultdict(Follower), set())
     arrivals = [
         (told.second + late_s, n, told)
         for n, told in enumerate(history)
@@ -143,34 +174,53 @@ def live(
     moments = sorted({*moments[:: len(moments) // 12 + 1], moments[-1]})
     for before, moment in itertools.pairwise([-1, *moments]):
         town.clock.set(began + timedelta(seconds=moment))
-        if rng.random() < 0.5:
-            town.engine.jobs.run_due(town.clock.now())
-        due = [(n, told) for second, n, told in arrivals if before < second <= moment]
-        batches = []
+        run_jobs(town, rng)
+        due = [(n, told, moment - told.second) for second, n, told in arrivals if before < second <= moment]
+        parts = []
         for phone in OWNERS:
-            mine = [(n, told, moment - told.second) for n, told in due if told.phone == phone]
+            mine = [one for one in due if one[1].phone == phone]
             cut = rng.randint(0, len(mine))
-            batches += [
-                request(town, f"dev_{phone}{run}", part, clock=rng.choice(CLOCKS))
-                for part in (mine[:cut], mine[cut:])
-                if part
-            ]
-        rng.shuffle(batches)
-        groups = [batches] if rng.random() < 0.5 else [[batch] for batch in batches]
-        for group in groups:
-            for batch, answer in zip(group, town.together(group), strict=True):
-                assert not answer.rejected
-                (shopper_id,) = batch.shoppers.values()
-                followers[shopper_id].hear(answer.events)
-    return followers
+            parts += [(phone, part) for part in (mine[:cut], mine[cut:]) if part]
+        rng.shuffle(parts)
+        for group in [parts] if rng.random() < 0.5 else [[part] for part in parts]:
+            post(town, run, group, heard_of=heard_of, rng=rng)
+    return heard_of
 
 
-def ordered(town: Town, history: Sequence[Told], *, run: int, began: datetime) -> None:
-    """Posts everything once, in order of time, when it is all over."""
+def run_jobs(town: Town, rng: Random) -> None:
+    """Lets visits be closed, or all jobs run, or neither."""
+    drawn = rng.random()
+    if drawn < ALL_JOBS_AT:
+        town.engine.jobs.run_due(town.clock.now())
+    elif drawn < JOBS_AT:
+        town.engine.jobs.beat("close_visits")
+
+
+def post(town: Town, run: int, group: Sequence[tuple[str, Due]], *, heard_of: Heard, rng: Random) -> None:
+    """Posts the requests of one group; what is too old is refused, and only that."""
+    batches = [request(town, run, phone, due=due, rng=rng) for phone, due in group]
+    for (phone, due), answer in zip(group, town.together(batches), strict=True):
+        refused = {(one.id, one.detail) for one in answer.rejected}
+        assert refused == {(f"s{n}", TOO_OLD) for n, _, age_s in due if age_s > OLDEST_S}
+        heard_of.taken.update(n for n, _, age_s in due if age_s <= OLDEST_S)
+        heard_of.followers[f"shp_{OWNERS[phone]}{run}"].hear(answer.events)
+
+
+def ordered(town: Town, history: Sequence[Told], *, run: int, began: datetime, taken: set[int]) -> None:
+    """Posts once what was taken, in order of time, when it is all over."""
     last = max(told.second for told in history)
     town.clock.set(began + timedelta(seconds=last))
     for n, told in sorted(enumerate(history), key=lambda pair: pair[1].second):
-        town.post(f"dev_{told.phone}{run}", sighting(told, f"s{n}", last - told.second))
+        if n in taken:
+            items = [sighting(told, f"s{n}", last - told.second)]
+            town.engine.submit(batch(town, run, told.phone, items=items)).result(timeout=30)
+
+
+def visits_of(town: Town, shopper_id: str) -> list[VisitRow]:
+    """Her stays of every kind."""
+    with town.engine.database.read() as records:
+        found = [records.sightings.visits_since(shopper_id, store_id, ALWAYS[0]) for store_id in SHOPS]
+    return [row for rows in found for row in rows]
 
 
 def folded(town: Town, shopper_id: str) -> list[tuple[object, ...]]:
@@ -204,7 +254,7 @@ def kept(rows: Sequence[VisitRow]) -> list[tuple[object, ...]]:
 
 
 @settings(
-    max_examples=max(200, settings.default.max_examples),
+    max_examples=max(HISTORIES, settings.default.max_examples),
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(history=histories, seed=st.integers(0, 2**32))
@@ -212,27 +262,28 @@ def test_visits_do_not_depend_on_how_the_evidence_arrived(
     towns: tuple[Town, Town], history: list[Told], seed: int
 ) -> None:
     run = next(numbers)
-    began = start(towns, run)
-    followers = live(towns[0], history, run=run, began=began, rng=Random(seed))
-    ordered(towns[1], history, run=run, began=began)
+    began = start(towns)
+    heard_of = live(towns[0], history, run=run, began=began, rng=Random(seed))
+    ordered(towns[1], history, run=run, began=began, taken=heard_of.taken)
     for owner in sorted(set(OWNERS.values())):
         shopper_id = f"shp_{owner}{run}"
         truth = folded(towns[1], shopper_id)
-        assert kept(towns[1].visits(shopper_id)) == truth
-        assert kept(towns[0].visits(shopper_id)) == truth
+        rows = visits_of(towns[0], shopper_id)
+        assert kept(visits_of(towns[1], shopper_id)) == truth
+        assert kept(rows) == truth
         assert folded(towns[0], shopper_id) == truth
-        followers[shopper_id].check(towns[0].visits(shopper_id))
+        heard_of.followers[shopper_id].check(rows)
 
 
 def test_late_evidence_moves_every_later_day_of_a_resident_alike(towns: tuple[Town, Town]) -> None:
     town, run = towns[0], next(numbers)
-    start(towns, run)
-    device_id, shopper_id = f"dev_a{run}", f"shp_one{run}"
+    start(towns)
+    device_id, shopper_id = town.device(f"a{run}", of=f"one{run}"), f"shp_one{run}"
     for hour in range(52):
         town.clock.advance(timedelta(hours=1))
         town.post(device_id, *(fix(f"{hour}-{n}", age_s=300 * n) for n in range(12)))
-        assert kept(town.visits(shopper_id)) == folded(town, shopper_id)
+        assert kept(visits_of(town, shopper_id)) == folded(town, shopper_id)
     for hours_ago in (20, 52):
         town.post(device_id, fix(f"late-{hours_ago}", age_s=hours_ago * 3600 + 7))
-        assert kept(town.visits(shopper_id)) == folded(town, shopper_id)
-    assert len(town.visits(shopper_id)) == 3
+        assert kept(visits_of(town, shopper_id)) == folded(town, shopper_id)
+    assert len(visits_of(town, shopper_id)) == 3

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -166,6 +167,36 @@ def test_what_a_command_changed_is_in_force_in_the_server_at_once(twins: Twins) 
     assert httpx2.get(keys, headers=bearer).status_code == 200
     assert typed(f"keys revoke {made['key_id']}") == f"{made['key_id']} is revoked\n"
     assert httpx2.get(keys, headers=bearer).status_code == 401
+
+
+def test_an_endpoint_is_given_a_new_secret_and_removed_beside_a_server(twins: Twins) -> None:
+    def typed(words: str) -> list[dict[str, Any]]:
+        return [json.loads(result.stdout) for result in twins.both(*words.split())]
+
+    made = typed("webhooks add https://shop.example/m2s --event visit.* --json")
+    key = typed("keys create --role admin --json")[1]["key"]
+
+    def served() -> list[dict[str, Any]]:
+        answer = httpx2.get(f"{twins.url}/v1/webhooks", headers={"Authorization": f"Bearer {key}"})
+        listed: list[dict[str, Any]] = answer.raise_for_status().json()["webhooks"]
+        return listed
+
+    for name, endpoint in zip(("alone", "served"), made, strict=True):
+        twins.monkeypatch.chdir(twins.shell.folder / name)
+        rotated = json.loads(twins.shell.run("webhooks", "rotate", endpoint["webhook_id"], "--json").stdout)
+        assert rotated == {**endpoint, "secret": rotated["secret"]}
+        assert re.fullmatch(r"whsec_\S{40,}", rotated["secret"])
+        assert rotated["secret"] != endpoint["secret"]
+    kept = twins.engine.webhooks.get(made[1]["webhook_id"])
+    assert (kept.secret, kept.old_secret) == (rotated["secret"], made[1]["secret"])
+    assert [(row["webhook_id"], row["old_secret_until"] is None) for row in served()] == [(kept.id, False)]
+    for name, endpoint in zip(("alone", "served"), made, strict=True):
+        twins.monkeypatch.chdir(twins.shell.folder / name)
+        told = twins.shell.run("webhooks", "remove", endpoint["webhook_id"]).stdout
+        assert told == f"{endpoint['webhook_id']} is removed\n"
+        assert json.loads(twins.shell.run("webhooks", "list", "--json").stdout) == {"webhooks": []}
+        assert "no webhook" in twins.shell.run("webhooks", "rotate", endpoint["webhook_id"], code=1).stderr
+    assert served() == []
 
 
 def _write_files() -> None:
