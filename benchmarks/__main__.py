@@ -51,7 +51,7 @@ def _away(folder: Path) -> Sequence[_Measured]:
 
 def _scattered(folder: Path) -> Sequence[_Measured]:
     name = f"{_TWENTIES}, every touch at a store of its own"
-    return in_process.whole_job(folder, name, seed=SEED, mix=Mix(together=False), goal=0.6)
+    return in_process.whole_job(folder, name, seed=SEED, mix=Mix(together=False), goal=0.5)
 
 
 _ROWS: dict[str, Callable[[Path], Sequence[_Measured]]] = {
