@@ -189,9 +189,9 @@ def _arm(case: Case, name: str, *, experiment: str, salt: str, share: float) -> 
     recorded = case.shopper.arms.get(experiment)
     if recorded is not None:
         return Check(name, recorded != holdout.CONTROL, recorded, "recorded earlier"), recorded
-    bucket, threshold = holdout.bucket(salt, experiment, shopper_id=shopper_id), holdout.threshold(share)
-    arm = holdout.arm_of(bucket, threshold)
-    return Check(name, arm != holdout.CONTROL, bucket, threshold), arm
+    bucket = holdout.bucket(salt, experiment, shopper_id=shopper_id)
+    arm = holdout.arm(bucket, share=share)
+    return Check(name, arm != holdout.CONTROL, bucket, holdout.threshold(share)), arm
 
 
 def _decision(case: Case, verdict: _Verdict) -> Decision:

@@ -20,11 +20,6 @@ def threshold(share: float) -> int:
     return round(share * BUCKETS)
 
 
-def arm(salt: str, experiment: str, *, shopper_id: str, share: float) -> str:
-    """`control` for the share of shoppers that is held out, else `treatment`."""
-    return arm_of(bucket(salt, experiment, shopper_id=shopper_id), threshold(share))
-
-
-def arm_of(bucket: int, threshold: int) -> str:
-    """The arm of a bucket."""
-    return CONTROL if bucket < threshold else TREATMENT
+def arm(bucket: int, *, share: float) -> str:
+    """`control` for the buckets of the share that is held out, else `treatment`."""
+    return CONTROL if bucket < threshold(share) else TREATMENT

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from campaigns.holdout import CONTROL, TREATMENT, UNIVERSAL, arm
+from campaigns.holdout import CONTROL, TREATMENT, UNIVERSAL, arm, bucket
 from m2s.app.rows import ConsentRow
 from m2s.core.base.instants import to_ms
 from tests.app.town import HARBOUR, ROCK, Town, campaign, fix, heard, open_town
@@ -28,7 +28,8 @@ def of_arm(town: Town, campaign_id: str, wanted: str) -> str:
     name = next(
         f"{wanted}{n}"
         for n in count()
-        if arm(live.salt, campaign_id, shopper_id=f"shp_{wanted}{n}", share=live.campaign.holdout) == wanted
+        if arm(bucket(live.salt, campaign_id, shopper_id=f"shp_{wanted}{n}"), share=live.campaign.holdout)
+        == wanted
     )
     return town.device(name)
 
@@ -171,7 +172,7 @@ def test_the_universal_holdout_is_asked_before_the_campaigns(held_out: Town) -> 
     reasons = {row.shopper_id: row.reason for row in held_out.decisions()}
     assert len(outcomes) == 12
     for shopper_id, arms in kept.items():
-        assert arms[UNIVERSAL] == arm(salt, UNIVERSAL, shopper_id=shopper_id, share=0.5)
+        assert arms[UNIVERSAL] == arm(bucket(salt, UNIVERSAL, shopper_id=shopper_id), share=0.5)
         held = CONTROL in arms.values()
         assert outcomes[shopper_id] == ("ghost" if held else "send")
         universally = "universal_holdout" if arms[UNIVERSAL] == CONTROL else "holdout"

@@ -20,7 +20,7 @@ def test_buckets_are_the_published_ones(shopper_id: str, expected: int) -> None:
     [(0.0, "treatment"), (0.0082, "treatment"), (0.0083, "control"), (0.1, "control"), (1.0, "control")],
 )
 def test_the_control_arm_is_the_lowest_buckets(share: float, expected: str) -> None:
-    assert arm("s1", "promo-2026-11", shopper_id="+33612345678", share=share) == expected
+    assert arm(bucket("s1", "promo-2026-11", shopper_id="+33612345678"), share=share) == expected
 
 
 def test_buckets_are_uniform_and_two_experiments_independent() -> None:
@@ -39,5 +39,5 @@ def test_a_larger_share_never_frees_a_shopper_who_is_held_out(
     shopper_id: str, low: float, high: float
 ) -> None:
     low, high = sorted((low, high))
-    if arm("s", "e", shopper_id=shopper_id, share=low) == "control":
-        assert arm("s", "e", shopper_id=shopper_id, share=high) == "control"
+    if arm(bucket("s", "e", shopper_id=shopper_id), share=low) == "control":
+        assert arm(bucket("s", "e", shopper_id=shopper_id), share=high) == "control"
